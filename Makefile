@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+# The stamp is newer than pyproject.toml when the environment holds what it asks for.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "vireid needs Python 3.10 or newer: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+install: $(VENV)/.installed ## make .venv and install the library with its checks
+
+demo: install ## the whole thing on a made world: under 8 minutes after the install, no data set, no GPU
+	$(BIN)/vireid demo
+
+lint: install ## style, spelling, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+test: lint ## all checks and tests but the slow ones: under 10 minutes on two cores
+	$(BIN)/pytest -m 'not slow'
+
+test-slow: install ## the tests that take minutes each
+	$(BIN)/pytest -m slow
+
+bench: install ## the benchmarks; each prints its table and the machine it ran on
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit; done
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) demo runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help install demo lint test test-slow bench clean

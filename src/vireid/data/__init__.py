@@ -1,0 +1,1 @@
+"""What is on disk: every data set becomes one table of records."""

@@ -1,0 +1,1 @@
+"""Networks: streams, trunk, optional blocks and head, and how they compose."""

@@ -1,0 +1,1 @@
+"""Embed images and find the same person again."""

@@ -1,0 +1,1 @@
+"""A made world of people, wardrobes, cameras and light, for those without data."""

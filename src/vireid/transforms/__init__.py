@@ -1,0 +1,1 @@
+"""Batched augmentation on the training device, with randomness that can be replayed."""

@@ -1,0 +1,331 @@
+"""The values that rooms of the library hand to each other: frozen, validated, with the axis alphabet they share.
+
+Axis names in shape annotations, everywhere in the library: ``b`` images of a batch, ``c`` channels, ``h w`` pixels,
+``d`` embedding, ``q`` queries, ``g`` gallery images, ``k`` results of a query, ``n`` rows of a table.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Int64
+
+__all__ = [
+    "Embeddings",
+    "Modality",
+    "Ranking",
+    "Record",
+    "Records",
+    "Score",
+    "VireidError",
+    "VireidWarning",
+    "write_atomically",
+]
+
+
+class VireidError(Exception):
+    """What a user can mend: the message says which rule is broken, what came instead and what to do.
+
+    The command line prints it without a traceback; every error that the library raises on purpose is one of these.
+    """
+
+
+class VireidWarning(UserWarning):
+    """What a user should know though the result is right."""
+
+
+class Modality(enum.Enum):
+    """What kind of light a camera sees."""
+
+    VISIBLE = "visible"
+    INFRARED = "infrared"
+
+    @property
+    def other(self) -> Modality:
+        """The modality on the other side of a cross-modal search."""
+        return Modality.INFRARED if self is Modality.VISIBLE else Modality.VISIBLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One image of one person: a row of `Records`.
+
+    Attributes:
+        path: POSIX path relative to the root of the data set.
+        person: identity as an integer; -1 where it is not known.
+        camera: camera number, as the data set counts.
+        modality: of the camera at that moment.
+        split: ``train``, ``test``, or for a manifest also ``query`` and ``gallery``.
+        track: name of the tracklet, empty where none is given.
+        time: seconds since any fixed moment, NaN where none is given.
+    """
+
+    path: str
+    person: int
+    camera: int
+    modality: Modality
+    split: str
+    track: str = ""
+    time: float = float("nan")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Records(Sequence[Record]):
+    """The one table that every data set becomes: a row an image, a column a fact, sorted by path.
+
+    Args:
+        root: folder that the paths are relative to.
+        paths: POSIX paths, strictly ascending, so that no image stands twice.
+        persons: identity of each row, -1 where unknown.
+        cameras: camera number of each row.
+        infrared: True where the row is infrared, False where it is visible.
+        splits: name of the split of each row.
+        tracks: tracklet of each row, empty where unknown.
+        times: seconds of each row, NaN where unknown.
+        person_names: what the data set itself calls an identity, where that is not the number.
+        camera_names: what the data set itself calls a camera, where that is not the number.
+
+    Raises:
+        VireidError: columns of different lengths, or paths that are not strictly ascending.
+    """
+
+    root: Path
+    paths: np.ndarray
+    persons: Int64[np.ndarray, " n"]
+    cameras: Int64[np.ndarray, " n"]
+    infrared: Bool[np.ndarray, " n"]
+    splits: np.ndarray
+    tracks: np.ndarray
+    times: Float[np.ndarray, " n"]
+    person_names: dict[int, str] = field(default_factory=dict)
+    camera_names: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(getattr(self, name)) for name in _COLUMNS}
+        if len(set(lengths.values())) != 1:
+            raise VireidError(f"the columns of a table of records must be equally long, got {lengths}")
+        descending = np.flatnonzero(self.paths[1:] <= self.paths[:-1])
+        if descending.size:
+            row = int(descending[0])
+            raise VireidError(
+                "the paths of a table of records must be sorted and unique, but "
+                f"{str(self.paths[row])!r} is followed by {str(self.paths[row + 1])!r}; build tables with Records.build"
+            )
+
+    @classmethod
+    def build(
+        cls,
+        root: Path,
+        records: Sequence[Record],
+        *,
+        person_names: dict[int, str] | None = None,
+        camera_names: dict[int, str] | None = None,
+    ) -> Records:
+        """Make a table from rows in any order.
+
+        Raises:
+            VireidError: one path stands in two rows.
+        """
+        rows = sorted(records, key=lambda record: record.path)
+        return cls(
+            root=root,
+            paths=np.array([row.path for row in rows], dtype=str),
+            persons=np.array([row.person for row in rows], dtype=np.int64),
+            cameras=np.array([row.camera for row in rows], dtype=np.int64),
+            infrared=np.array([row.modality is Modality.INFRARED for row in rows], dtype=bool),
+            splits=np.array([row.split for row in rows], dtype=str),
+            tracks=np.array([row.track for row in rows], dtype=str),
+            times=np.array([row.time for row in rows], dtype=np.float64),
+            person_names=person_names or {},
+            camera_names=camera_names or {},
+        )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> Record:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return Record(
+            path=str(self.paths[row]),
+            person=int(self.persons[row]),
+            camera=int(self.cameras[row]),
+            modality=Modality.INFRARED if self.infrared[row] else Modality.VISIBLE,
+            split=str(self.splits[row]),
+            track=str(self.tracks[row]),
+            time=float(self.times[row]),
+        )
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[row] for row in range(len(self)))
+
+    def rows(
+        self,
+        *,
+        modality: Modality | None = None,
+        splits: Sequence[str] | None = None,
+        cameras: Sequence[int] | None = None,
+        persons: Sequence[int] | None = None,
+    ) -> Int64[np.ndarray, " k"]:
+        """Row numbers, ascending, that meet every condition given."""
+        kept = np.ones(len(self), dtype=bool)
+        if modality is not None:
+            kept &= self.infrared == (modality is Modality.INFRARED)
+        for column, wanted in ((self.splits, splits), (self.cameras, cameras), (self.persons, persons)):
+            if wanted is not None:
+                kept &= np.isin(column, np.asarray(wanted))
+        return np.flatnonzero(kept).astype(np.int64)
+
+    def take(self, rows: Int[np.ndarray, " k"]) -> Records:
+        """The table of some rows; they are put back into the order of their paths."""
+        rows = np.sort(rows)
+        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return Records(root=self.root, person_names=self.person_names, camera_names=self.camera_names, **columns)
+
+    def file(self, row: int) -> Path:
+        """Where the image of a row lies."""
+        return self.root / str(self.paths[row])
+
+
+_COLUMNS = ("paths", "persons", "cameras", "infrared", "splits", "tracks", "times")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Embeddings:
+    """Feature vectors with the paths of the images they belong to: what stages and other people's code exchange.
+
+    The file form is an ``.npz`` with ``features`` (n x d, any float type) and ``paths`` (n, relative to the root).
+
+    Raises:
+        VireidError: a number that is not finite, or not one path for each row.
+    """
+
+    features: Float32[np.ndarray, "n d"]
+    paths: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2 or len(self.features) != len(self.paths):
+            raise VireidError(
+                f"embeddings need one path for each row of an n x d array, got features {self.features.shape} "
+                f"and {len(self.paths)} paths"
+            )
+        bad = np.flatnonzero(~np.isfinite(self.features).all(axis=1))
+        if bad.size:
+            raise VireidError(
+                f"every feature must be finite, but {bad.size} of {len(self.paths)} rows hold NaN or infinity, the "
+                f"first for {str(self.paths[bad[0]])!r}; embed these images again"
+            )
+
+    @classmethod
+    def load(cls, file: Path) -> Embeddings:
+        """Read an ``.npz``; pickled content is refused.
+
+        Raises:
+            VireidError: no such file, not an ``.npz``, a missing array, or what the constructor refuses.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                missing = {"features", "paths"} - set(arrays.files)
+                if missing:
+                    raise VireidError(
+                        f"{file} must hold the arrays 'features' and 'paths', but {sorted(missing)} is missing "
+                        f"(it holds {arrays.files})"
+                    )
+                return cls(features=arrays["features"].astype(np.float32), paths=arrays["paths"].astype(str))
+        except FileNotFoundError:
+            raise VireidError(f"there is no features file {file}") from None
+        except (OSError, ValueError, EOFError) as error:
+            raise VireidError(f"{file} is not a readable .npz of plain arrays: {error}") from error
+
+    def save(self, file: Path) -> None:
+        """Write the ``.npz``, whole or not at all."""
+        with write_atomically(file) as draft, draft.open("wb") as stream:
+            np.savez(stream, features=self.features, paths=self.paths)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ranking:
+    """The best gallery rows of each query, best first.
+
+    Attributes:
+        rows: gallery row of each result.
+        scores: similarity of each result, never rising along a row.
+    """
+
+    rows: Int64[np.ndarray, "q k"]
+    scores: Float[np.ndarray, "q k"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Score:
+    """How well one trial went. All rates are fractions in [0, 1].
+
+    Attributes:
+        cmc: entry r is the share of valid queries with a true match among the first r + 1 places.
+        map: mean average precision over valid queries.
+        minp: mean inverse negative penalty over valid queries.
+        valid: queries that have a true match left in the gallery; only these are averaged.
+        queries: all queries of the trial.
+        gallery: gallery images of the trial.
+    """
+
+    cmc: Float[np.ndarray, " k"]
+    map: float
+    minp: float
+    valid: int
+    queries: int
+    gallery: int
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, in the order of the attributes."""
+        values: dict[str, object] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        values["cmc"] = [float(rate) for rate in self.cmc]
+        return values
+
+
+class write_atomically:  # noqa: N801 - a context manager that reads as a verb
+    """Hand out a draft path and put it in place only when the block ends well.
+
+    A reader sees the old file or the new one, never half of one: also when the process is killed or the disk fills.
+
+    Raises:
+        VireidError: the file cannot be written (full disk, no permission); no draft is left behind.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = Path(file)
+
+    def __enter__(self) -> Path:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{self.file.name}.", dir=self.file.parent)
+        except OSError as error:
+            raise self._failure(error) from error
+        os.close(handle)
+        self._draft = Path(name)
+        return self._draft
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            try:
+                with self._draft.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+                # mkstemp makes the draft private; give the file the permissions a plain open() would have.
+                mask = os.umask(0)
+                os.umask(mask)
+                self._draft.chmod(0o666 & ~mask)
+                self._draft.replace(self.file)
+            except OSError as failure:
+                self._draft.unlink(missing_ok=True)
+                raise self._failure(failure) from failure
+            return
+        self._draft.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> VireidError:
+        return VireidError(f"cannot write {self.file}: {error.strerror or error}; nothing was left half-written")
