@@ -1,1 +1,37 @@
 """What is on disk: every data set becomes one table of records."""
+
+from vireid.data.dataset import ImageDataset, load_batch
+from vireid.data.faults import Fault, FaultError
+from vireid.data.folder import read_folder
+from vireid.data.images import load_image
+from vireid.data.llcm import read_llcm
+from vireid.data.reading import DATASETS, DatasetName, read
+from vireid.data.regdb import read_regdb
+from vireid.data.sysu_mm01 import (
+    SYSU_INFRARED_CAMERAS,
+    SYSU_VISIBLE_CAMERAS,
+    SysuPermutations,
+    read_sysu_ids,
+    read_sysu_mm01,
+    read_sysu_permutations,
+)
+
+__all__ = [
+    "DATASETS",
+    "SYSU_INFRARED_CAMERAS",
+    "SYSU_VISIBLE_CAMERAS",
+    "DatasetName",
+    "Fault",
+    "FaultError",
+    "ImageDataset",
+    "SysuPermutations",
+    "load_batch",
+    "load_image",
+    "read",
+    "read_folder",
+    "read_llcm",
+    "read_regdb",
+    "read_sysu_ids",
+    "read_sysu_mm01",
+    "read_sysu_permutations",
+]

@@ -1,0 +1,93 @@
+"""Decoding one image file into 8-bit RGB, whatever kind of image it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from vireid.data.faults import FaultError
+
+__all__ = ["MAX_PIXELS", "load_image"]
+
+MAX_PIXELS = 64_000_000
+
+_MEND = "copy it from the data set again, or remove it (`vireid doctor --list-bad` lists all such files)"
+_ORIENTATION = 0x0112  # the EXIF tag
+
+
+def load_image(file: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode a JPEG, PNG or BMP file into upright 8-bit RGB.
+
+    Gray images, as infrared cameras store them, become three equal channels. 16-bit values v become round(v / 257), so
+    65535 is 255 and nothing is clipped. An alpha channel is dropped and the stored colour beneath it kept, as Pillow
+    and OpenCV do. The EXIF orientation is applied.
+
+    Args:
+        file: the image; its content decides, not its suffix.
+
+    Raises:
+        VireidError: no such file, an empty or truncated one, no image, or one of more than 64 million pixels (refused
+            from its header, before any memory is taken).
+    """
+    try:
+        with Image.open(file, formats=("JPEG", "PNG", "BMP")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _too_large(file, f"{image.width} x {image.height}")
+            upright = ImageOps.exif_transpose(_to_rgb(image, file))
+            return np.array(upright, dtype=np.uint8)
+    except FaultError:
+        raise
+    except FileNotFoundError:
+        raise FaultError(f"there is no image {file}", what_to_do="copy it from the data set again") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(file, "more") from error
+    except UnidentifiedImageError:
+        empty = file.stat().st_size == 0
+        raise FaultError(
+            f"{file} is {'an empty file' if empty else 'no JPEG, PNG or BMP image'}",
+            what_to_do=_MEND,
+        ) from None
+    except Exception as error:  # decoders fail in many ways on broken content: OSError, SyntaxError, struct.error, ..
+        raise FaultError(
+            f"{file} cannot be decoded, it is truncated or damaged: {error}",
+            what_to_do=_MEND,
+        ) from error
+
+
+def _to_rgb(image: Image.Image, file: Path) -> Image.Image:
+    """8-bit RGB with the orientation of the original still noted."""
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    raw_mode = str(image.tile[0].args) if isinstance(image, ImageFile.ImageFile) and image.tile else ""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        converted = Image.fromarray(_scale_down(np.asarray(image))).convert("RGB")
+    elif "16B" in raw_mode:
+        # Pillow keeps only the high byte of 16-bit colour.
+        image.load()
+        pixels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        if pixels is None or pixels.dtype != np.uint16:
+            raise OSError("16-bit colour that OpenCV cannot decode")
+        colours = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+        converted = Image.fromarray(_scale_down(colours))
+    elif image.mode == "P" and "transparency" in image.info:
+        converted = image.convert("RGBA").convert("RGB")
+    else:
+        converted = image.convert("RGB")
+    converted.getexif()[_ORIENTATION] = orientation
+    return converted
+
+
+def _scale_down(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"gray values must lie in 0 .. 65535, got {values.min()} .. {values.max()}")
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _too_large(file: Path, size: str) -> FaultError:
+    return FaultError(
+        f"{file} must have at most {MAX_PIXELS} pixels, got {size}",
+        what_to_do="crop it to the person; a crop is seldom larger than 1000 x 500",
+    )
