@@ -47,7 +47,7 @@ def reference_key(kind: str, key: str) -> str:
         block, rest = parts[2], ".".join(parts[3:])
         if rest.startswith("reduce_shallow"):
             return f"layerATT{block}.ATT_narrow{1 if block in '01' else 2}.{parts[-1]}"
-        ours = next(name for name in ALB if rest.startswith(name + ".") or rest.startswith(name + "_"))
+        ours = next(name for name in ALB if rest.startswith((name + ".", name + "_")))
         return f"layerATT{block}.{ALB[ours]}{rest.removeprefix(ours)}"
     stage, block, rest = int(parts[1]) + 1, int(parts[2]), parts[3:]
     first_nonlocal = {2: 2, 3: 3}

@@ -3,6 +3,7 @@
 from vireid.models.mimb import ALB, MIMB, Scale
 from vireid.models.network import Network, NetworkOutput, build_network
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, Stream
+from vireid.models.weights import load_network, save_network, weights_file
 
 __all__ = [
     "ALB",
@@ -14,4 +15,7 @@ __all__ = [
     "Scale",
     "Stream",
     "build_network",
+    "load_network",
+    "save_network",
+    "weights_file",
 ]

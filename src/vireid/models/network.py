@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -22,8 +21,7 @@ from vireid.types import Modality, VireidError
 __all__ = ["Network", "NetworkOutput", "build_network"]
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkOutput:
+class NetworkOutput(NamedTuple):
     """What training needs of one step; rows are the streams' images, stream after stream.
 
     Attributes:
@@ -34,7 +32,7 @@ class NetworkOutput:
 
     features: Float[Tensor, "b d"]
     logits: Float[Tensor, "b n"]
-    extras: dict[str, Tensor] = field(default_factory=dict)
+    extras: dict[str, Tensor]
 
 
 class Network(nn.Module):
@@ -85,7 +83,7 @@ class Network(nn.Module):
             joint = stem(torch.cat([views[index] for index in members]))
             maps.update(zip(members, joint.split([len(views[index]) for index in members])))
         features = self._trunk(torch.cat([maps[index] for index in range(len(self.streams))]))
-        return NetworkOutput(features=features, logits=self.head(features)[1])
+        return NetworkOutput(features, self.head(features)[1], extras={})
 
     def embed(
         self,

@@ -1,1 +1,14 @@
 """The loop that trains a network, and what it leaves on disk."""
+
+from vireid.training.loop import Criterion, Precision, StepReport, fit
+from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
+
+__all__ = [
+    "Criterion",
+    "Precision",
+    "StepReport",
+    "fit",
+    "learning_rate_factor",
+    "make_optimizer",
+    "set_learning_rate",
+]

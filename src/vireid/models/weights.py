@@ -1,0 +1,90 @@
+"""Weights on disk that say how to build their network, and what they were trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+
+from vireid.models.network import Network, build_network
+from vireid.models.streams import Stream
+from vireid.types import Modality, VireidError, write_atomically
+
+__all__ = ["load_network", "save_network", "weights_file"]
+
+FORMAT = 1
+"""Version of the file form; a file of another version is refused by name."""
+
+WEIGHTS = "weights.safetensors"
+
+
+def save_network(network: Network, file: Path, *, arguments: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Write weights with what is needed to build their network and to judge its results.
+
+    Args:
+        arguments: keywords of `build_network` that made the network.
+        facts: anything plain that belongs to the weights, such as data set, trial and checkpoint rule.
+    """
+    document = {"format": FORMAT, "network": arguments | {"streams": network.streams}, "facts": facts}
+    metadata = {"vireid": json.dumps(document, default=_plain)}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with write_atomically(file) as draft:
+        try:
+            safetensors.torch.save_file(tensors, draft, metadata=metadata)
+        except safetensors.SafetensorError as error:
+            raise OSError(str(error)) from error
+
+
+def load_network(run: Path) -> tuple[Network, dict[str, Any]]:
+    """The network of a run directory or a weights file, in evaluation mode on the CPU, and the facts saved with it.
+
+    Raises:
+        VireidError: nothing there, not weights of this library, of a later version, or tensors that do not fit.
+    """
+    file = weights_file(run)
+    try:
+        with safetensors.safe_open(file, framework="pt") as content:
+            document = json.loads((content.metadata() or {}).get("vireid", "null"))
+        tensors = safetensors.torch.load_file(file)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise VireidError(f"{file} is not a whole file of weights: {error}") from error
+    if document is None:
+        raise VireidError(f"{file} holds weights of another library: it does not say how to build its network")
+    if document["format"] != FORMAT:
+        raise VireidError(f"{file} has format {document['format']}, this version of the library reads {FORMAT}")
+    arguments = document["network"]
+    streams = [Stream(Modality(stream["modality"]), stream["view"], stream["stem"]) for stream in arguments["streams"]]
+    sequences = {key: tuple(value) for key, value in arguments.items() if isinstance(value, list)}
+    network = build_network(**(arguments | sequences | {"streams": tuple(streams), "weights": "none"}))
+    result = network.load_state_dict(tensors, strict=False)
+    if result.missing_keys or result.unexpected_keys:
+        raise VireidError(
+            f"the weights in {file} do not fit the network that they name: missing {result.missing_keys[:3]}, "
+            f"unexpected {result.unexpected_keys[:3]}"
+        )
+    return network.eval(), document["facts"]
+
+
+def weights_file(run: Path) -> Path:
+    """Where the weights of a run lie; a path to a file of weights is taken as it is.
+
+    Raises:
+        VireidError: no run there, or one that has not ended.
+    """
+    file = run / WEIGHTS if run.is_dir() else run
+    if not file.is_file():
+        hint = "the run has not ended: continue it with train --resume" if (run / "config.json").is_file() else "no run"
+        raise VireidError(f"there are no weights at {file} ({hint})")
+    return file
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Modality):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: getattr(value, entry.name) for entry in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} is not plain")

@@ -1,0 +1,48 @@
+"""The state of an interrupted training, whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vireid.types import VireidError, write_atomically
+
+__all__ = ["load_state", "save_state"]
+
+FORMAT = 1
+"""Version of the file form; a file of another version is refused by name."""
+
+
+def save_state(file: Path, state: dict[str, Any]) -> None:
+    """Write everything that a resume needs, whole or not at all.
+
+    Raises:
+        VireidError: the file cannot be written; the one before it stays.
+    """
+    with write_atomically(file) as draft:
+        try:
+            torch.save({"format": FORMAT, **state}, draft)
+        except RuntimeError as error:
+            # torch wraps what the disk said in its own writer's words.
+            raise OSError(f"torch could not write it, is the disk full? ({str(error).splitlines()[0]})") from error
+
+
+def load_state(file: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote; tensors and plain values only, no code is run.
+
+    Raises:
+        VireidError: no such file, not a state, or of a later version.
+    """
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise VireidError(f"there is no training state {file} to resume from") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise VireidError(f"{file} is not a training state: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        found = state.get("format") if isinstance(state, dict) else None
+        raise VireidError(f"{file} is a training state of format {found}, this version reads {FORMAT}; train again")
+    return state
