@@ -111,7 +111,8 @@ def _read_list(folder: Path, name: str) -> list[int]:
 
 def _load_mat(file: Path, variable: str) -> np.ndarray:
     try:
-        content = scipy.io.loadmat(file)
+        with file.open("rb") as stream:
+            content = scipy.io.loadmat(stream)
     except FileNotFoundError:
         raise FaultError(f"{file} is missing", what_to_do="copy the folder exp of the data set into the root") from None
     except (
