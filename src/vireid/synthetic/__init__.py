@@ -1,1 +1,18 @@
 """A made world of people, wardrobes, cameras and light, for those without data."""
+
+from vireid.synthetic.camera import LAYOUTS, Camera, Layout, cameras_of
+from vireid.synthetic.canvas import PART_NAMES
+from vireid.synthetic.render import Picture, render
+from vireid.synthetic.world import WorldSummary, write_world
+
+__all__ = [
+    "LAYOUTS",
+    "PART_NAMES",
+    "Camera",
+    "Layout",
+    "Picture",
+    "WorldSummary",
+    "cameras_of",
+    "render",
+    "write_world",
+]
