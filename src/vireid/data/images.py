@@ -60,8 +60,8 @@ def load_image(file: Path) -> UInt8[np.ndarray, "h w 3"]:
 
 def _to_rgb(image: Image.Image, file: Path) -> Image.Image:
     """8-bit RGB with the orientation of the original still noted."""
-    orientation = image.getexif().get(_ORIENTATION, 1)
     raw_mode = str(image.tile[0].args) if isinstance(image, ImageFile.ImageFile) and image.tile else ""
+    orientation = image.getexif().get(_ORIENTATION, 1)  # this decodes a PNG, and its raw mode is then forgotten
     if image.mode.startswith("I;16") or image.mode == "I":
         converted = Image.fromarray(_scale_down(np.asarray(image))).convert("RGB")
     elif "16B" in raw_mode:
