@@ -1,1 +1,41 @@
 """The field's protocols: who is query, who is gallery, who is dropped, and what counts."""
+
+from vireid.evaluation.evaluation import Averages, Evaluation, evaluate
+from vireid.evaluation.metrics import Rule, score
+from vireid.evaluation.protocol import Distance, Protocol
+from vireid.evaluation.random_ranking import chance
+from vireid.evaluation.rerank import k_reciprocal
+from vireid.evaluation.trials import (
+    Direction,
+    Draw,
+    LlcmEvaluator,
+    Mode,
+    Trial,
+    folder_trials,
+    llcm_trials,
+    refuse_other_trial,
+    regdb_trials,
+    sysu_trials,
+)
+
+__all__ = [
+    "Averages",
+    "Direction",
+    "Distance",
+    "Draw",
+    "Evaluation",
+    "LlcmEvaluator",
+    "Mode",
+    "Protocol",
+    "Rule",
+    "Trial",
+    "chance",
+    "evaluate",
+    "folder_trials",
+    "k_reciprocal",
+    "llcm_trials",
+    "refuse_other_trial",
+    "regdb_trials",
+    "score",
+    "sysu_trials",
+]

@@ -1,0 +1,176 @@
+"""From embeddings to a result: each trial scored, the mean and the spread over trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+import numpy as np
+from jaxtyping import Float, Float32, Int64
+
+from vireid.evaluation.metrics import CMC_LENGTH, check_trial, measure, rows_at_once, score, summarise
+from vireid.evaluation.protocol import Distance, Protocol
+from vireid.evaluation.rerank import K1, K2, WEIGHT, k_reciprocal
+from vireid.evaluation.similarity import prepare, similarity
+from vireid.evaluation.trials import Trial
+from vireid.types import Embeddings, Records, Score, VireidError
+
+__all__ = ["Averages", "Evaluation", "evaluate"]
+
+
+class Averages(TypedDict):
+    """One figure over trials for each rate: ``cmc`` with 20 entries, ``map``, ``minp``."""
+
+    cmc: list[float]
+    map: float
+    minp: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluation:
+    """A result with everything that it must name.
+
+    Attributes:
+        protocol: how it was made.
+        trials: the score of each trial.
+    """
+
+    protocol: Protocol
+    trials: Sequence[Score]
+
+    @property
+    def mean(self) -> Averages:
+        """Mean over trials, each trial weighing the same."""
+        return _averages(self.trials, np.mean)
+
+    @property
+    def std(self) -> Averages:
+        """Standard deviation over trials (of these trials, divided by their number): 0 where there is one."""
+        return _averages(self.trials, np.std)
+
+    def to_json(self) -> dict[str, object]:
+        """``protocol``, ``trials``, ``mean`` and ``std`` as plain values; rates are fractions."""
+        trials = [trial.to_json() for trial in self.trials]
+        return {"protocol": self.protocol.to_json(), "trials": trials, "mean": self.mean, "std": self.std}
+
+
+def evaluate(
+    records: Records,
+    embeddings: Embeddings,
+    trials: Sequence[Trial],
+    protocol: Protocol,
+    *,
+    rerank: bool = False,
+    distance: Distance = "cosine",
+) -> Evaluation:
+    """Score embeddings in every trial.
+
+    Embeddings belong to records by path; those of images outside the trials are not looked at. The result's protocol
+    says the number of trials, the distance and the re-ranking as they were here, whatever the one given says.
+
+    Args:
+        records: the table that the trials were made from.
+        embeddings: features of at least all images of the trials.
+        trials: what one of the ``.._trials`` functions made.
+        protocol: the facts that the result must name.
+        rerank: re-rank each trial with `vireid.evaluation.k_reciprocal` at its published parameters.
+        distance: ``cosine``, the dot product of L2-normalised features, as published code does; ``euclidean`` on the
+            features as given, as the official MATLAB code of SYSU-MM01 does.
+
+    Raises:
+        VireidError: no trial, an image without an embedding, a path with two, or what `score` refuses.
+    """
+    if not trials:
+        raise VireidError("an evaluation needs at least one trial, got none")
+    for trial in trials:
+        check_trial(records.persons[trial.query_rows], records.persons[trial.gallery_rows], trial.rule)
+    used = np.unique(np.concatenate([rows for trial in trials for rows in (trial.query_rows, trial.gallery_rows)]))
+    features = prepare(embeddings.features[_embedding_rows(records, embeddings, used)], distance)
+    scores = [
+        one
+        for group in _by_queries(trials)
+        for one in (
+            [_score_reranked(records, used, features, trial) for trial in group]
+            if rerank
+            else _score_together(records, used, features, group, distance)
+        )
+    ]
+    reranking = f"k-reciprocal (k1={K1}, k2={K2}, lambda={WEIGHT})" if rerank else "none"
+    return Evaluation(
+        protocol=replace(protocol, trials=len(trials), distance=distance, reranking=reranking), trials=scores
+    )
+
+
+def _embedding_rows(records: Records, embeddings: Embeddings, used: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
+    order = np.argsort(embeddings.paths, kind="stable")
+    paths = embeddings.paths[order]
+    twice = np.flatnonzero(paths[1:] == paths[:-1])
+    if twice.size:
+        raise VireidError(f"an image must have one embedding, but {str(paths[twice[0]])!r} has several; embed again")
+    wanted = records.paths[used]
+    places = np.searchsorted(paths, wanted)
+    found = places < len(paths)
+    found[found] = paths[places[found]] == wanted[found]
+    if not found.all():
+        example = f"; the first path among the embeddings is {str(paths[0])!r}" if len(paths) else ""
+        raise VireidError(
+            f"every image of the trials needs an embedding, but {int((~found).sum())} of {len(wanted)} have none, the "
+            f"first {str(wanted[~found][0])!r}; embed them too, with paths relative to the root{example}"
+        )
+    return order[places].astype(np.int64)
+
+
+def _by_queries(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Runs of trials with the same queries, in the order given."""
+    groups: list[list[Trial]] = []
+    for trial in trials:
+        if groups and np.array_equal(groups[-1][0].query_rows, trial.query_rows):
+            groups[-1].append(trial)
+        else:
+            groups.append([trial])
+    return groups
+
+
+def _score_together(
+    records: Records,
+    used: Int64[np.ndarray, " k"],
+    features: Float32[np.ndarray, "k d"],
+    group: Sequence[Trial],
+    distance: Distance,
+) -> list[Score]:
+    """Compare each query with every gallery image of any trial once; then each trial takes its columns."""
+    query_rows = group[0].query_rows
+    union = np.unique(np.concatenate([trial.gallery_rows for trial in group]))
+    columns = [np.searchsorted(union, trial.gallery_rows) for trial in group]
+    query, gallery = features[np.searchsorted(used, query_rows)], features[np.searchsorted(used, union)]
+    parts = [[] for _ in group]
+    step = rows_at_once(len(union))
+    for start in range(0, len(query), step):
+        rows = query_rows[start : start + step]
+        scores = similarity(query[start : start + step], gallery, distance)
+        for trial, own, results in zip(group, columns, parts):
+            results.append(measure(np.take(scores, own, axis=1), rule=trial.rule, **_labels(records, rows, trial)))
+    return [summarise(results, gallery=len(trial.gallery_rows)) for trial, results in zip(group, parts)]
+
+
+def _score_reranked(
+    records: Records, used: Int64[np.ndarray, " k"], features: Float32[np.ndarray, "k d"], trial: Trial
+) -> Score:
+    query, gallery = (features[np.searchsorted(used, rows)] for rows in (trial.query_rows, trial.gallery_rows))
+    return score(k_reciprocal(query, gallery), rule=trial.rule, **_labels(records, trial.query_rows, trial))
+
+
+def _labels(records: Records, query_rows: Int64[np.ndarray, " q"], trial: Trial) -> dict[str, Int64[np.ndarray, " _"]]:
+    return {
+        "query_ids": records.persons[query_rows],
+        "gallery_ids": records.persons[trial.gallery_rows],
+        "query_cameras": records.cameras[query_rows],
+        "gallery_cameras": records.cameras[trial.gallery_rows],
+    }
+
+
+def _averages(trials: Sequence[Score], figure: Callable[..., Float[np.ndarray, " r"]]) -> Averages:
+    rates = np.stack([np.append(trial.cmc, [trial.map, trial.minp]) for trial in trials])
+    values = figure(rates, axis=0).tolist()
+    return Averages(cmc=values[:CMC_LENGTH], map=values[CMC_LENGTH], minp=values[CMC_LENGTH + 1])
