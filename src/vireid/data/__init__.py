@@ -1,10 +1,12 @@
 """What is on disk: every data set becomes one table of records."""
 
 from vireid.data.dataset import ImageDataset, load_batch
+from vireid.data.doctor import Diagnosis, diagnose
 from vireid.data.faults import Fault, FaultError
 from vireid.data.folder import read_folder
 from vireid.data.images import load_image
 from vireid.data.llcm import read_llcm
+from vireid.data.obtain import HOW_TO_OBTAIN
 from vireid.data.reading import DATASETS, DatasetName, read
 from vireid.data.regdb import read_regdb
 from vireid.data.sysu_mm01 import (
@@ -18,13 +20,16 @@ from vireid.data.sysu_mm01 import (
 
 __all__ = [
     "DATASETS",
+    "HOW_TO_OBTAIN",
     "SYSU_INFRARED_CAMERAS",
     "SYSU_VISIBLE_CAMERAS",
     "DatasetName",
+    "Diagnosis",
     "Fault",
     "FaultError",
     "ImageDataset",
     "SysuPermutations",
+    "diagnose",
     "load_batch",
     "load_image",
     "read",

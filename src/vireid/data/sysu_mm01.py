@@ -11,7 +11,7 @@ import numpy as np
 import scipy.io
 from jaxtyping import Int64
 
-from vireid.data.faults import FaultError
+from vireid.data.faults import Fault, FaultError
 from vireid.data.index_files import check_disjoint, parse_ids, read_id_text
 from vireid.data.listing import check_root, is_image_name, list_images
 from vireid.data.selection import check_found, check_splits, given_paths
@@ -21,6 +21,7 @@ __all__ = [
     "SYSU_INFRARED_CAMERAS",
     "SYSU_VISIBLE_CAMERAS",
     "SysuPermutations",
+    "check_sysu_lists",
     "read_sysu_ids",
     "read_sysu_mm01",
     "read_sysu_permutations",
@@ -29,6 +30,7 @@ __all__ = [
 SYSU_VISIBLE_CAMERAS = (1, 2, 4, 5)
 SYSU_INFRARED_CAMERAS = (3, 6)
 
+_LISTS = {"train": ("train_id", "val_id"), "test": ("test_id",)}
 _PATH = re.compile(r"cam([1-6])/(\d{4,})/([^/]+)", re.ASCII)
 _LAYOUT = "cam1..cam6/<person, four digits>/<image>.jpg"
 
@@ -82,17 +84,16 @@ def read_sysu_ids(root: Path, split: str) -> list[int]:
     Raises:
         VireidError: a list is missing, broken or empty, or train and val have an identity in common.
     """
-    if split == "test":
-        return _read_list(root / "exp", "test_id")
-    train, val = _read_list(root / "exp", "train_id"), _read_list(root / "exp", "val_id")
-    common = sorted(set(train) & set(val))
+    lists = [_read_list(root / "exp", name) for name in _LISTS[split]]
+    persons = sorted(person for one in lists for person in one)
+    common = sorted(set(lists[0]).intersection(*lists[1:])) if len(lists) > 1 else []
     if common:
         raise FaultError(
             f"the train and val lists in {root / 'exp'} must have no identity in common",
             where=[str(person) for person in common],
             what_to_do="copy the lists again from the data set as published",
         )
-    return sorted(train + val)
+    return persons
 
 
 def _read_list(folder: Path, name: str) -> list[int]:
@@ -100,13 +101,42 @@ def _read_list(folder: Path, name: str) -> list[int]:
     if text.exists():
         return read_id_text(text)
     if mat.exists():
-        values = _load_mat(mat, "id")
-        return parse_ids([str(value) for value in np.ravel(values).tolist()], mat)
+        return _read_id_mat(mat)
     why = " (training uses the train and the val identities together)" if name != "test_id" else ""
     raise FaultError(
         f"SYSU-MM01 needs {folder / name}.txt or .mat{why}, but neither is there",
         what_to_do="copy the folder exp of the data set into the root",
     )
+
+
+def check_sysu_lists(root: Path, splits: Sequence[str]) -> list[Fault]:
+    """A warning when the ``.mat`` beside a ``.txt`` names other identities or is broken; the ``.txt`` counts."""
+    names = [name for split in sorted(set(splits)) for name in _LISTS[split]]
+    differing = []
+    for name in names:
+        text, mat = root / "exp" / f"{name}.txt", root / "exp" / f"{name}.mat"
+        if text.exists() and mat.exists():
+            try:
+                same = read_id_text(text) == _read_id_mat(mat)
+            except FaultError:
+                same = False
+            if not same:
+                differing.append(f"exp/{name}")
+    if not differing:
+        return []
+    return [
+        Fault(
+            severity="warning",
+            what=".txt and .mat of an identity list differ; the .txt counts",
+            where=tuple(differing),
+            count=len(differing),
+            what_to_do="copy both again from the data set as published, or remove the wrong one",
+        )
+    ]
+
+
+def _read_id_mat(file: Path) -> list[int]:
+    return parse_ids([str(value) for value in np.ravel(_load_mat(file, "id")).tolist()], file)
 
 
 def _load_mat(file: Path, variable: str) -> np.ndarray:
