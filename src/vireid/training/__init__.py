@@ -1,5 +1,6 @@
 """The loop that trains a network, and what it leaves on disk."""
 
+from vireid.training.criterion import make_criterion
 from vireid.training.loop import Criterion, Precision, StepReport, fit
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
 
@@ -9,6 +10,7 @@ __all__ = [
     "StepReport",
     "fit",
     "learning_rate_factor",
+    "make_criterion",
     "make_optimizer",
     "set_learning_rate",
 ]

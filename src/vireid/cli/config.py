@@ -1,0 +1,305 @@
+"""What can be set from the command line: frozen values that the parser is made from and that a run keeps.
+
+Nothing here imports torch, so that ``--help`` is quick. The rest of the library takes plain keywords, never these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, Suppress, arg
+
+__all__ = [
+    "DemoConfig",
+    "DoctorConfig",
+    "EmbedConfig",
+    "EvaluateConfig",
+    "LossConfig",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "RecipeConfig",
+    "SearchConfig",
+    "SynthConfig",
+    "TrainConfig",
+    "ViewsConfig",
+]
+
+DatasetName = Literal["sysu", "regdb", "llcm", "folder"]
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The network; each part can be switched on its own."""
+
+    backbone: str = "resnet50.tv_in1k"
+    """Any timm model with four stages."""
+    weights: str = "imagenet"
+    """Where the backbone starts: 'imagenet', 'none' (random, on purpose), or a .safetensors or .pth file."""
+    channels: tuple[int, ...] | None = None
+    """Widths of the four stages of a ResNet, where they differ from the model's own."""
+    height: int = 384
+    """Of the images that the network sees, in pixels."""
+    width: int = 192
+    """Of the images that the network sees, in pixels."""
+    streams: Literal["quadruple", "dual"] = "quadruple"
+    """QFE's four stems with four views, or one stem and one view a modality."""
+    last_stride: Literal[1] | None = 1
+    """1 keeps the grid of stage 3 in stage 4; None leaves the backbone as it is."""
+    nonlocal_blocks: tuple[int, int, int, int] = (0, 2, 3, 0)
+    """How many of the last blocks of each stage are followed by a non-local block."""
+    mimb: bool = True
+    """The multi-scale information correlation mining block between stages 3 and 4."""
+    mimb_blocks: tuple[int, ...] = (0, 1, 2, 3)
+    """For each ALB the scale that it mines: 0 the stem, 3 the third stage."""
+    mimb_tokens: int = 256
+    """Channels of a map after reduction; each is a token."""
+    mimb_heads: int = 32
+    """Attention heads; they must divide the positions of the third stage's grid."""
+    mimb_mix: float = 0.1
+    """The weight alpha of the shallow map in eq. 6."""
+    mimb_variant: Literal["paper", "released"] = "paper"
+    """The paper's equations or the released code."""
+    power: float = 3.0
+    """Of the generalised-mean pooling; 1 is the average."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """The loss: identity loss plus one metric loss, weighted."""
+
+    metric: Literal["quadruple-center", "weighted-triplet", "batch-hard", "center-triplet", "none"] = "quadruple-center"
+    """Which metric loss."""
+    variant: Literal["paper", "released"] = "paper"
+    """Form of the quadruple-centre loss."""
+    margin: float = 0.7
+    """rho of eq. 14, or the margin of a triplet."""
+    alpha: float = 0.05
+    """Of the quadruple-centre loss: eq. 15 in the paper's form, weight of the own-stream term in the released one."""
+    identity_weight: float = 1.0
+    """Weight of the identity loss."""
+    metric_weight: float = 1.0
+    """Weight of the metric loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewsConfig:
+    """The augmentation."""
+
+    padding: int = 10
+    """Pixels of black on each side before the random crop."""
+    erasing: float = 0.5
+    """Probability that a rectangle of an image is erased."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """SGD and its schedule."""
+
+    learning_rate: float = 0.01
+    """Of everything but the head."""
+    head_learning_rate: float = 0.1
+    """Of BNNeck and classifier."""
+    momentum: float = 0.9
+    """Of SGD."""
+    weight_decay: float = 5e-4
+    """Of SGD."""
+    nesterov: bool = False
+    """Nesterov's form of the momentum."""
+    warmup_epochs: int = 0
+    """Epochs in which the rates rise to their values."""
+    milestones: tuple[int, ...] = (30, 90, 120)
+    """Epochs from which on the rates are ten times smaller."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeConfig:
+    """A complete training, but for where the data are."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    epochs: int = 150
+    """Passes of max(visible images, infrared images) // (P K) steps."""
+    identities: int = 6
+    """P: identities in a step."""
+    images: int = 4
+    """K: images of an identity and a modality in a step."""
+    accumulate: int = 1
+    """Batches averaged into one optimiser step; metric loss and BatchNorm see one batch at a time."""
+    precision: Literal["32", "bf16", "16"] = "32"
+    """Autocast to bf16, or to fp16 with loss scaling (GPU only)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A recipe, its data and where the run goes."""
+
+    root: Path
+    """Folder of the data set."""
+    out: Path
+    """Run directory, made if it is not there."""
+    recipe: Annotated[RecipeConfig, arg(name="")]
+    name: Suppress[str] = "mscmnet"
+    """What the run calls its recipe."""
+    dataset: DatasetName = "sysu"
+    """What the folder holds."""
+    trial: int = 1
+    """Which of RegDB's ten splits to train on."""
+    seed: int = 0
+    """Of initial weights, sampling and augmentation."""
+    resume: bool = False
+    """Continue the run in OUT from its last whole epoch."""
+    select: Literal["last", "best-on-test"] = "last"
+    """Which epoch's weights to keep; best-on-test picks by Rank-1 on the TEST people, and every result says so."""
+    accelerator: Accelerator = "auto"
+    """Where to train."""
+    workers: int = 0
+    """Processes that decode images ahead; results do not depend on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthConfig:
+    """A made world."""
+
+    out: Positional[Path]
+    """Folder to make; it must not hold files."""
+    dataset: DatasetName = "sysu"
+    """Whose layout to write."""
+    persons: int = 100
+    """People in the world."""
+    images_per_camera: int = 8
+    """Images of each person in each camera that sees them."""
+    height: int = 384
+    """Of an image, in pixels."""
+    width: int = 192
+    """Of an image, in pixels."""
+    seed: int = 0
+    """The whole world is a function of it."""
+    part_maps: bool = False
+    """Write a part map beside each image: background, head, upper, lower, arms, feet, bag."""
+    workers: int | None = None
+    """Processes that draw; all cores by default. The files do not depend on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorConfig:
+    """A check of a data set on disk."""
+
+    root: Positional[Path]
+    """Folder of the data set."""
+    dataset: DatasetName
+    """What the folder should hold."""
+    trial: int = 1
+    """Which of RegDB's ten splits to check."""
+    quick: bool = False
+    """Leave the pixels alone: check layout and splits only."""
+    list_bad: bool = False
+    """Print the paths of unreadable images alone, one a line."""
+    how_to_obtain: bool = False
+    """Print how to obtain the data set and stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """A score by the exact protocol of a data set."""
+
+    dataset: DatasetName
+    """Whose protocol."""
+    root: Path
+    """Folder of the data set; with --features its split files are enough."""
+    checkpoint: Path | None = None
+    """A run directory or a weights file to embed the images with."""
+    features: Path | None = None
+    """An .npz with 'features' (n x d) and 'paths' (relative to ROOT) from anywhere."""
+    mode: Literal["all", "indoor"] = "all"
+    """SYSU-MM01: gallery from cameras 1, 2, 4, 5 or from 1, 2."""
+    shots: int = 1
+    """SYSU-MM01: gallery images of each person and camera; 1 and 10 are usual."""
+    draw: Literal["official", "seeded"] = "seeded"
+    """SYSU-MM01: 'seeded' as nearly all published code draws, or 'official' from exp/rand_perm_cam.mat."""
+    direction: Literal["v2i", "i2v"] = "i2v"
+    """Modality of the query, then of the gallery. SYSU-MM01 knows i2v only."""
+    evaluator: Literal["llcm", "llcm-swapped", "llcm-full"] = "llcm"
+    """LLCM: which of the evaluators in circulation; the papers' tables use 'llcm'."""
+    trial: int = 1
+    """RegDB: which of its ten splits; a run is tested on its own only."""
+    trials: int = 10
+    """SYSU-MM01 and LLCM: galleries to draw and average over."""
+    rerank: bool = False
+    """Re-rank by k-reciprocal neighbours; never compare such numbers with plain ones."""
+    feature: Literal["bn", "pool"] = "bn"
+    """With --checkpoint: the feature after or before the BatchNorm."""
+    json: Path | None = None
+    """Write protocol, every trial, mean and spread there."""
+    accelerator: Accelerator = "auto"
+    """Where to embed."""
+    workers: int = 0
+    """Processes that decode images ahead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig:
+    """Vectors of images."""
+
+    checkpoint: Path
+    """A run directory or a weights file."""
+    root: Path
+    """Folder of the data set, or any folder of images with --modality."""
+    out: Path
+    """The .npz to write: 'features' (n x d, length 1) and 'paths' (relative to ROOT)."""
+    dataset: DatasetName | None = None
+    """What the folder holds; left out, --modality must be given and every image below ROOT is embedded."""
+    modality: Literal["visible", "infrared"] | None = None
+    """Of all images of a plain folder."""
+    split: Literal["test", "train", "all"] = "test"
+    """Which side of a data set."""
+    trial: int = 1
+    """RegDB: which of its ten splits."""
+    feature: Literal["bn", "pool"] = "bn"
+    """The feature after or before the BatchNorm."""
+    accelerator: Accelerator = "auto"
+    """Where to embed."""
+    workers: int = 0
+    """Processes that decode images ahead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """The nearest gallery images of some queries."""
+
+    checkpoint: Path
+    """A run directory or a weights file."""
+    queries: tuple[Path, ...]
+    """Images, or folders of images."""
+    gallery: Path
+    """A folder of images, or an .npz that vireid embed wrote with the same checkpoint."""
+    modality: Literal["visible", "infrared"] = "infrared"
+    """Of the queries."""
+    gallery_modality: Literal["visible", "infrared"] = "visible"
+    """Of the images in a gallery folder."""
+    gallery_root: Path | None = None
+    """With an .npz: the folder that its paths are relative to, for --picture."""
+    top: int = 10
+    """Results of each query."""
+    json: Path | None = None
+    """Write the results there."""
+    picture: Path | None = None
+    """Draw the results there (.png or .jpg)."""
+    accelerator: Accelerator = "auto"
+    """Where to embed."""
+    workers: int = 0
+    """Processes that decode images ahead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """The whole thing on a made world."""
+
+    out: Path = Path("demo")
+    """Folder for the world, the run and the results; finished stages in it are not done again."""
+    seed: int = 0
+    """Of the world and the training."""

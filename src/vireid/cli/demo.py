@@ -1,0 +1,144 @@
+"""``vireid demo``: make a world, check it, train on it, measure by the exact protocol, and search, in minutes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from vireid.cli.config import DemoConfig, SynthConfig, TrainConfig
+from vireid.cli.console import console, progress_bar
+from vireid.cli.doctor import show_diagnosis
+from vireid.cli.evaluate import RANKS, rates_row
+from vireid.cli.plan import make_plan
+from vireid.cli.recipes import RECIPES
+from vireid.cli.synth import synth
+from vireid.cli.train import network_arguments, train
+from vireid.data import diagnose
+from vireid.evaluation import Averages, chance, evaluate
+from vireid.figures import draw_ranking
+from vireid.models import Network, build_network, load_network
+from vireid.retrieval import embed_records, search
+from vireid.types import Embeddings, Modality, Records, VireidError, write_atomically
+
+__all__ = ["demo"]
+
+RECIPE = "mscmnet-small"
+PERSONS = 120
+IMAGES_PER_CAMERA = 5
+SIZE = (128, 64)
+MODES = ("all", "indoor")
+PICTURED = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A heading of the demo."""
+
+    number: int
+    text: str
+
+    def announce(self) -> None:
+        """Print it."""
+        console.rule(f"[bold]{self.number}. {self.text}", align="left")
+
+
+def demo(config: DemoConfig) -> None:
+    """Run every stage that is not done yet and end with the table and what to try next.
+
+    Raises:
+        VireidError: the made world is faulty, which would be a fault of the library, or what the stages refuse.
+    """
+    world, run, results = config.out / "world", config.out / "run", config.out / "results"
+    Stage(number=1, text="A made day-and-night world, in the layout of SYSU-MM01").announce()
+    if world.exists():
+        console.print(f"{world} is there already")
+    else:
+        height, width = SIZE
+        synth(
+            SynthConfig(
+                out=world,
+                persons=PERSONS,
+                images_per_camera=IMAGES_PER_CAMERA,
+                height=height,
+                width=width,
+                seed=config.seed,
+            )
+        )
+    Stage(number=2, text="Is the data set sound? (vireid doctor)").announce()
+    with progress_bar("looking into") as progress:
+        diagnosis = diagnose("sysu", world, progress=progress)
+    show_diagnosis(diagnosis)
+    if diagnosis.failed:
+        raise VireidError(f"the made world in {world} is faulty: remove {config.out} and run the demo again")
+    Stage(number=3, text=f"Training {RECIPE} (vireid train)").announce()
+    recipe = RECIPES[RECIPE]
+    train(TrainConfig(root=world, out=run, recipe=recipe, name=RECIPE, seed=config.seed, resume=run.exists()))
+    Stage(number=4, text="Measured by the SYSU-MM01 protocol, on people never seen in training").announce()
+    trained, facts = load_network(run)
+    arguments = network_arguments(recipe.network, identities=trained.head.classifier.out_features, seed=config.seed)
+    untrained = build_network(**arguments).eval()
+    rule = facts["checkpoint_rule"]
+    plans = {mode: make_plan("sysu", world, feature="bn", checkpoint_rule=rule, mode=mode) for mode in MODES}
+    records = plans["all"].records
+    embeddings = {"trained": _embed(trained, records, "trained"), "untrained": _embed(untrained, records, "untrained")}
+    embeddings["trained"].save(results / "test_embeddings.npz")
+    document = {}
+    table = Table(title="Percent, mean of ten trials", title_justify="left")
+    for name in ["search", "network", *(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"]:
+        table.add_column(name, justify="left" if name in ("search", "network") else "right")
+    for mode, plan in plans.items():
+        outcomes = {name: evaluate(records, each, plan.trials, plan.protocol) for name, each in embeddings.items()}
+        rows: dict[str, Averages] = {name: outcome.mean for name, outcome in outcomes.items()}
+        rows["chance"] = chance(records, plan.trials)
+        for name, averages in rows.items():
+            table.add_row(f"{mode}-search" if name == "trained" else "", name, *rates_row(averages))
+        table.add_section()
+        document[mode] = {name: outcome.to_json() for name, outcome in outcomes.items()} | {"chance": rows["chance"]}
+    with write_atomically(results / "results.json") as draft:
+        draft.write_text(json.dumps(document, indent=1))
+    picture = results / "ranked.png"
+    _draw(records, embeddings["trained"], plans["all"].trials[0].gallery_rows, picture)
+    console.print(table)
+    _say_what_next(config.out, world, run, picture)
+
+
+def _embed(network: Network, records: Records, name: str) -> Embeddings:
+    with progress_bar(f"embedding, {name}") as progress:
+        return embed_records(network, records, progress=progress)
+
+
+def _draw(records: Records, embeddings: Embeddings, gallery_rows: np.ndarray, file: Path) -> None:
+    """A handful of infrared queries of different people, evenly spread over the test people, and their best matches."""
+    infrared = records.rows(modality=Modality.INFRARED)
+    _, firsts = np.unique(records.persons[infrared], return_index=True)
+    chosen = infrared[firsts[np.linspace(0, len(firsts) - 1, PICTURED).round().astype(int)]]
+    gallery_rows = np.sort(gallery_rows)
+    ranking = search(embeddings.features[chosen], embeddings.features[gallery_rows], top=10)
+    picture = draw_ranking(
+        records.take(chosen),
+        records.take(gallery_rows),
+        ranking,
+        query_rows=range(len(chosen)),
+        known=True,
+        title="Infrared queries and their ten nearest visible images: blue tick right, orange cross wrong",
+    )
+    with write_atomically(file) as draft:
+        picture.save(draft, format="PNG")
+
+
+def _say_what_next(out: Path, world: Path, run: Path, picture: Path) -> None:
+    console.print(
+        f"\nLook at [bold]{picture}[/]; every figure with its protocol is in {picture.parent / 'results.json'}.\n"
+    )
+    console.print("Next, try:", style="bold")
+    query = f"{world}/cam3"
+    for command in (
+        f"vireid search --checkpoint {run} --queries {query} --gallery {world}/cam1 --top 5 --picture {out}/search.png",
+        f"vireid evaluate --checkpoint {run} --dataset sysu --root {world} --mode all --rerank",
+        f"vireid train {RECIPE} --root {world} --out {out}/no-mimb --network.no-mimb",
+    ):
+        console.print(f"  {command}", soft_wrap=True)

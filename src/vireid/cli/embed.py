@@ -1,0 +1,47 @@
+"""``vireid embed``: vectors of a data set or a folder, in a file that other stages and other code read."""
+
+from __future__ import annotations
+
+from vireid.cli.config import EmbedConfig
+from vireid.cli.console import console, progress_bar
+from vireid.cli.device import pick_device
+from vireid.data import read
+from vireid.models import load_network
+from vireid.retrieval import embed_records, records_of_images
+from vireid.types import Modality, Records, VireidError
+
+__all__ = ["embed"]
+
+
+def embed(config: EmbedConfig) -> None:
+    """Embed with a progress bar and write the ``.npz``.
+
+    Raises:
+        VireidError: neither or both of ``dataset`` and ``modality``, or what the parts refuse.
+    """
+    records = _records(config)
+    network, _ = load_network(config.checkpoint)
+    with progress_bar("embedding") as progress:
+        embeddings = embed_records(
+            network,
+            records,
+            feature=config.feature,
+            device=pick_device(config.accelerator),
+            workers=config.workers,
+            progress=progress,
+        )
+    embeddings.save(config.out)
+    count, dimension = embeddings.features.shape
+    console.print(f"{count} embeddings of {dimension} numbers in {config.out}, paths relative to {records.root}")
+
+
+def _records(config: EmbedConfig) -> Records:
+    if (config.dataset is None) == (config.modality is None):
+        raise VireidError(
+            "embed needs either a data set (--dataset NAME) or, for any folder of images, the light they were taken in "
+            "(--modality visible or --modality infrared)"
+        )
+    if config.modality is not None:
+        return records_of_images([config.root], Modality(config.modality), root=config.root)
+    splits = ("train", "test") if config.split == "all" else (config.split,)
+    return read(str(config.dataset), config.root, trial=config.trial, splits=splits)

@@ -1,0 +1,51 @@
+"""Picking the checkpoint on the test set: only when asked for, and named in every result that follows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vireid.cli.config import TrainConfig
+from vireid.cli.plan import make_plan
+from vireid.evaluation import evaluate
+from vireid.models import Network, load_network, save_network
+from vireid.retrieval import embed_records
+
+__all__ = ["BestOnTest"]
+
+
+class BestOnTest:
+    """Called after each epoch: scores the first trial, keeps the weights of the highest Rank-1, the earliest of equals.
+
+    What was scored is kept in the run directory, so a resumed run ends with the same choice.
+    """
+
+    def __init__(self, config: TrainConfig, arguments: dict[str, Any]) -> None:
+        self._arguments = arguments
+        self._scores: Path = config.out / "selection.json"
+        self._weights: Path = config.out / "best.safetensors"
+        self._facts = {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
+        self._plan = make_plan(
+            config.dataset, config.root, feature="bn", checkpoint_rule="best on test", trial=config.trial, trials=1
+        )
+
+    def __call__(self, epoch: int, network: Network) -> None:
+        """Score an epoch's network, which is in evaluation mode."""
+        scores: dict[str, float] = json.loads(self._scores.read_text()) if self._scores.exists() else {}
+        # Epochs from here on were scored by a run that was killed before it could save its state.
+        scores = {key: rank1 for key, rank1 in scores.items() if int(key) < epoch}
+        device = next(network.parameters()).device
+        embeddings = embed_records(network, self._plan.records, device=device)
+        rank1 = float(evaluate(self._plan.records, embeddings, self._plan.trials, self._plan.protocol).trials[0].cmc[0])
+        if rank1 > max(scores.values(), default=-1.0):
+            rule = f"best Rank-1 on test, epoch {epoch + 1}"
+            save_network(
+                network, self._weights, arguments=self._arguments, facts=self._facts | {"checkpoint_rule": rule}
+            )
+        scores[str(epoch)] = rank1
+        self._scores.write_text(json.dumps(scores))
+
+    def best(self) -> tuple[Network, dict[str, Any]]:
+        """The kept network and the facts to save with it."""
+        return load_network(self._weights)

@@ -1,0 +1,78 @@
+"""From images on disk to vectors to search with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int
+from torch.utils.data import DataLoader
+
+from vireid.data import ImageDataset
+from vireid.models import Network
+from vireid.transforms import test_view
+from vireid.types import Embeddings, Modality, Records, VireidError
+
+__all__ = ["embed_records"]
+
+
+def embed_records(
+    network: Network,
+    records: Records,
+    rows: Int[np.ndarray, " k"] | None = None,
+    *,
+    feature: Literal["bn", "pool"] = "bn",
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Embeddings:
+    """Embed some rows of a table, visible and infrared ones each through their own stems, resized but not augmented.
+
+    Args:
+        network: in evaluation mode; it is moved to ``device`` and stays there.
+        rows: all of the table by default. The result keeps their order.
+        feature: ``bn`` (the papers' retrieval feature) or ``pool``.
+        batch_size: images at a time.
+        workers: processes that decode images ahead; 0 decodes in this one.
+        progress: called with images done and all images after each batch.
+
+    Raises:
+        VireidError: nothing to embed, an unreadable image, or a feature that is not finite, by the path of its image.
+    """
+    rows = np.arange(len(records)) if rows is None else np.asarray(rows)
+    if not len(rows):
+        raise VireidError(f"there are no images to embed under {records.root}")
+    network = network.to(device)
+    features = np.empty((len(rows), network.dimension), dtype=np.float32)
+    done = 0
+    for modality in Modality:
+        places = np.flatnonzero(records.infrared[rows] == (modality is Modality.INFRARED))
+        for part, vectors in _embed(network, records, rows[places], modality, feature, batch_size, workers):
+            features[places[part]] = vectors
+            done += len(vectors)
+            progress(done, len(rows))
+    return Embeddings(features=features, paths=records.paths[rows])
+
+
+def _embed(
+    network: Network,
+    records: Records,
+    rows: Int[np.ndarray, " k"],
+    modality: Modality,
+    feature: Literal["bn", "pool"],
+    batch_size: int,
+    workers: int,
+) -> Iterator[tuple[slice, Float32[np.ndarray, "b d"]]]:
+    height, width = network.image_size
+    images = ImageDataset(records, rows, height=height, width=width)
+    device = next(network.parameters()).device
+    loader = DataLoader(images, batch_size=batch_size, num_workers=workers, pin_memory=device.type == "cuda")
+    first = 0
+    with torch.inference_mode():
+        for pixels in loader:
+            vectors = network.embed(test_view(pixels.to(device, non_blocking=True)), modality, feature)
+            yield slice(first, first + len(pixels)), vectors.float().cpu().numpy()
+            first += len(pixels)
