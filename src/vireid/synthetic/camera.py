@@ -101,8 +101,8 @@ def make_camera(seed: int, number: int, modality: Modality, *, place: int, momen
         tint=(1.0 + float(warmth), 1.0 + float(rng.uniform(-0.06, 0.03)), 1.0 - float(warmth)),
         haze=float(rng.uniform(0.0, 0.06)),
         resolution=float(rng.uniform(0.55, 1.0)),
-        blur=float(rng.uniform(0.0005, 0.004)),
-        noise=(float(rng.uniform(0.004, 0.016)) * (1.6 if infrared else 1.0), float(rng.uniform(0.01, 0.03))),
+        blur=float(rng.uniform(0.0005, 0.003)),
+        noise=(float(rng.uniform(0.002, 0.008)) * (1.6 if infrared else 1.0), float(rng.uniform(0.004, 0.014))),
         quality=int(rng.integers(72, 94)),
         falloff=(float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.35, 0.6))) if infrared else (0.0, 0.0),
     )

@@ -136,10 +136,19 @@ class Canvas:
         value = round(NEUTRAL_SHADE * amount)
         cv2.polylines(self.shade, [_fixed(line)], False, value, max(1, round(self._edge * thickness)), shift=_SHIFT)
 
-    def ribbon(self, band: Ribbon, code: int, *, tone: float = 1.0) -> None:
-        """Fill a band with a code and light it as a cylinder, with a dark seam where it lies on something else."""
+    def ribbon(self, band: Ribbon, code: int, *, tone: float = 1.0, seam: float = 0.55) -> None:
+        """Fill a band with a code and light it as a cylinder.
+
+        Args:
+            band: where.
+            code: what.
+            tone: light over the usual.
+            seam: light that is left where the band's edge lies on something else; 1 for no seam.
+        """
         outline = np.concatenate([band.left, band.right[::-1]])
-        cv2.polylines(self.shade, [_fixed(outline)], True, round(NEUTRAL_SHADE * 0.5), 1 + 2 * self._edge, shift=_SHIFT)
+        if seam < 1:
+            value = round(NEUTRAL_SHADE * seam)
+            cv2.polylines(self.shade, [_fixed(outline)], True, value, 1 + 2 * self._edge, shift=_SHIFT)
         self.polygon(outline, code)
         count = len(self._strips)
         places = np.linspace(0.0, 1.0, count + 1)[:, None, None]

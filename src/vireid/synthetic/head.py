@@ -27,9 +27,9 @@ class Head:
         self.size = person.body.head * self.tall
         self.yaw = view.yaw + turn
         self.lift, self.forward = lift, lean * 0.42 * self.tall
-        self.half_width = (0.046 * abs(np.cos(self.yaw)) + 0.056 * abs(np.sin(self.yaw))) * self.size
+        self.half_width = float(np.hypot(0.046 * np.cos(self.yaw), 0.055 * np.sin(self.yaw))) * self.size
         self.half_height = 0.065 * self.size
-        self.middle = 0.922 * self.tall + 0.5 * (self.size - self.tall) * 0.06
+        self.middle = 0.932 * self.tall
 
     def _pixel(self, side: float, forward: float, up: float) -> tuple[tuple[float, float], float]:
         """Pixel of a point of the turned head (in units of its size, from its middle) and its nearness."""
@@ -135,8 +135,8 @@ class Head:
             spot, near = self._pixel(side, 0.044, 0.0)
             if near > 0.012:
                 canvas.spot(spot, self._axes(0.0065 * self.size, 0.0042 * self.size), eye)
-                brow, _ = self._pixel(side, 0.044, 0.013)
-                canvas.spot(brow, self._axes(0.010 * self.size, 0.0025 * self.size), hair)
+                brow, _ = self._pixel(side, 0.044, 0.0155)
+                canvas.spot(brow, self._axes(0.009 * self.size, 0.002 * self.size), hair)
         mouth, near = self._pixel(0.0, 0.046, -0.036)
         if near > 0.008:
             canvas.spot(mouth, self._axes(0.013 * self.size * max(0.4, np.cos(self.yaw)), 0.004 * self.size), lips)

@@ -11,8 +11,8 @@ from vireid.synthetic.pose import Skeleton, View
 
 _LEG_PLACES = np.array([0.0, 0.12, 0.25, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0])
 _LEG_RADII = np.array([0.050, 0.050, 0.046, 0.038, 0.033, 0.034, 0.034, 0.026, 0.020])
-_ARM_PLACES = np.array([-0.06, 0.0, 0.15, 0.35, 0.53, 0.7, 0.85, 1.0])
-_ARM_RADII = np.array([0.012, 0.025, 0.028, 0.026, 0.022, 0.022, 0.019, 0.015])
+_ARM_PLACES = np.array([-0.09, -0.05, 0.0, 0.15, 0.35, 0.53, 0.7, 0.85, 1.0])
+_ARM_RADII = np.array([0.006, 0.018, 0.0255, 0.0275, 0.026, 0.022, 0.022, 0.019, 0.015])
 
 
 def _line(joints: np.ndarray, places: np.ndarray, middle: float) -> np.ndarray:
@@ -87,9 +87,9 @@ def _draw_shoe(canvas: Canvas, person: Person, skeleton: Skeleton, view: View, s
     foot = view.project(skeleton.feet[side])
     ankle = view.project(skeleton.legs[side, 2:3])
     down = np.array((0.0, 0.008 * tall * view.scale[1]))
-    canvas.hull(foot + down, np.array([0.023, 0.025, 0.017]) * across, base + code("feet", "sole"), tone=0.9)
+    canvas.hull(foot + down, np.array([0.021, 0.0225, 0.015]) * across, base + code("feet", "sole"), tone=0.9)
     points = np.concatenate([ankle, foot])
-    canvas.hull(points, np.array([0.024, 0.022, 0.025, 0.016]) * across, base + code("feet", "shoe"), tone=1.0)
+    canvas.hull(points, np.array([0.022, 0.021, 0.0225, 0.014]) * across, base + code("feet", "shoe"), tone=1.0)
     if person.boots:
         places = _LEG_PLACES[4:]
         line = _line(skeleton.legs[side], places, 0.5)
@@ -114,7 +114,7 @@ def draw_arm(canvas: Canvas, person: Person, skeleton: Skeleton, view: View, sid
         return
     cloth = radii * (1.08 + 0.9 * (upper.loose - 1.0)) + 0.003 * tall
     full = _limb(view, points, cloth, _ARM_PLACES)
-    canvas.ribbon(full.between(-0.06, upper.sleeve), base + code("arms", "upper"))
+    canvas.ribbon(full.between(-0.09, upper.sleeve), base + code("arms", "upper"), seam=0.7)
     surface = Surface(band=full, yaw=view.yaw, roundness=1.0, bow=0.0, girth=0.03 * tall)
     second = base + code("arms", "upper_second")
     if upper.pattern in ("horizontal", "vertical", "checks", "dots"):

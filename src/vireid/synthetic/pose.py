@@ -107,7 +107,7 @@ def pose(body: Body, gait: Gait) -> Skeleton:
         forward = np.array((sign * 0.18, np.sin(toe), -np.cos(toe)))
         heel = leg[2] + np.array((0.0, -0.022, -0.026)) * tall
         foot = np.stack([heel, heel + forward * 0.085 * tall, heel + forward * 0.118 * tall])
-        shoulder = np.array((sign * (body.shoulder - 0.016), gait.lean * 0.25, 0.795)) * tall
+        shoulder = np.array((sign * (body.shoulder - 0.022), gait.lean * 0.25, 0.789)) * tall
         arm = -gait.swing * thigh + 0.03
         elbow = gait.elbows[side]
         reach = _chain(

@@ -73,7 +73,7 @@ def render(seed: int, *, person: int, camera: Camera, image: int, height: int, w
     board = (round(height * factor), round(width * factor))
     subject = _person(seed, person)
     tall = subject.body.height
-    frame = 1.1 * (0.6 * tall + 0.4 * 1.7) * float(moment.uniform(0.95, 1.07))
+    frame = 1.12 * (0.7 * tall + 0.3 * 1.72) * float(moment.uniform(0.97, 1.08))
     unit = board[0] / frame
     across = board[1] / (0.5 * frame)
     view = _view(camera, moment, board, (across, unit))

@@ -60,27 +60,27 @@ class _Strip:
 
 def _floor(strip: _Strip, rng: np.random.Generator, horizon: float, tiles: bool) -> None:
     base = _surface(rng, rng.random(), rng.uniform(0.02, 0.2), rng.uniform(0.35, 0.65))
-    strip.box(0, horizon, strip.wide, 1, base)
+    strip.box(0.0, horizon, strip.wide, 1.0, base)
     strip.gradient(horizon, 1.0, 0.8, 1.12)
     if not tiles:
         return
     line = _shift(base, 0.72)
     for step in range(1, 7):
         y = horizon + (1 - horizon) * (step / 6.5) ** 1.7
-        strip.box(0, y, strip.wide, y + 0.003, line)
+        strip.box(0.0, y, strip.wide, y + 0.003, line)
     middle = strip.wide / 2
     for x in np.linspace(-2 * strip.wide, 3 * strip.wide, 36):
         top = middle + (x - middle) * 0.45
-        strip.polygon([(top, horizon), (top + 0.003, horizon), (x + 0.006, 1), (x, 1)], line)
+        strip.polygon([(top, horizon), (top + 0.003, horizon), (x + 0.006, 1.0), (x, 1.0)], line)
 
 
 def _corridor(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
     wall = _surface(rng, rng.random(), rng.uniform(0.03, 0.25), rng.uniform(0.55, 0.85))
-    strip.box(0, 0, strip.wide, horizon, wall)
-    strip.gradient(0, horizon, 1.1, 0.85)
+    strip.box(0.0, 0.0, strip.wide, horizon, wall)
+    strip.gradient(0.0, horizon, 1.1, 0.85)
     if rng.random() < 0.6:
-        strip.box(0, horizon * 0.62, strip.wide, horizon, _surface(rng, rng.random(), 0.2, rng.uniform(0.35, 0.7)))
-    strip.box(0, horizon - 0.035, strip.wide, horizon, _shift(wall, 0.5))
+        strip.box(0.0, horizon * 0.62, strip.wide, horizon, _surface(rng, rng.random(), 0.2, rng.uniform(0.35, 0.7)))
+    strip.box(0.0, horizon - 0.035, strip.wide, horizon, _shift(wall, 0.5))
     x = float(rng.uniform(0.0, 0.3))
     door = _surface(rng, rng.uniform(0.02, 0.12), rng.uniform(0.2, 0.6), rng.uniform(0.3, 0.6))
     while x < strip.wide:
@@ -98,17 +98,17 @@ def _corridor(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
 
 
 def _hall(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
-    strip.box(0, 0, strip.wide, horizon, _surface(rng, 0.58, rng.uniform(0.05, 0.25), rng.uniform(0.65, 0.9)))
+    strip.box(0.0, 0.0, strip.wide, horizon, _surface(rng, 0.58, rng.uniform(0.05, 0.25), rng.uniform(0.65, 0.9)))
     frame = _surface(rng, rng.random(), 0.1, rng.uniform(0.2, 0.5))
     for x in np.arange(float(rng.uniform(0, 0.2)), strip.wide, float(rng.uniform(0.24, 0.4))):
-        strip.box(x, 0, x + 0.022, horizon, frame)
+        strip.box(x, 0.0, x + 0.022, horizon, frame)
     for y in np.linspace(0.12, horizon, 4):
-        strip.box(0, y - 0.014, strip.wide, y, frame)
+        strip.box(0.0, y - 0.014, strip.wide, y, frame)
     pillar = _surface(rng, rng.random(), 0.1, rng.uniform(0.5, 0.85))
     for x in np.arange(float(rng.uniform(0, 0.6)), strip.wide, float(rng.uniform(0.8, 1.2))):
         for share in range(6):
             shade = 0.7 + 0.35 * np.sin(np.pi * (share + 0.5) / 6)
-            strip.box(x + 0.025 * share, 0, x + 0.025 * (share + 1), horizon + 0.02, _shift(pillar, float(shade)))
+            strip.box(x + 0.025 * share, 0.0, x + 0.025 * (share + 1.0), horizon + 0.02, _shift(pillar, float(shade)))
     _floor(strip, rng, horizon, tiles=True)
 
 
@@ -117,7 +117,7 @@ def _street(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
     while x < strip.wide:
         wide = float(rng.uniform(0.6, 1.1))
         house = _surface(rng, rng.uniform(0.0, 0.15), rng.uniform(0.1, 0.5), rng.uniform(0.4, 0.8))
-        strip.box(x, 0, x + wide, horizon, house)
+        strip.box(x, 0.0, x + wide, horizon, house)
         glass = _surface(rng, 0.58, 0.2, rng.uniform(0.2, 0.45))
         for y in np.arange(0.05, horizon - 0.3, 0.24):
             for offset in np.arange(0.08, wide - 0.15, 0.25):
@@ -127,8 +127,8 @@ def _street(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
         strip.box(x + 0.05, horizon - 0.3, x + wide - 0.05, horizon, _shift(glass, 1.2))
         strip.box(x + 0.03, horizon - 0.35, x + wide - 0.03, horizon - 0.29, awning)
         x += wide
-    _floor(strip, rng, horizon, tiles=rng.random() < 0.5)
-    strip.box(0, horizon, strip.wide, horizon + 0.05, _surface(rng, 0.1, 0.03, 0.6))
+    _floor(strip, rng, horizon, tiles=bool(rng.random() < 0.5))
+    strip.box(0.0, horizon, strip.wide, horizon + 0.05, _surface(rng, 0.1, 0.03, 0.6))
     for x in np.arange(float(rng.uniform(0, 0.8)), strip.wide, float(rng.uniform(1.3, 2.0))):
         paint = _surface(rng, rng.random(), rng.uniform(0.1, 0.8), rng.uniform(0.3, 0.8))
         strip.polygon(
@@ -142,13 +142,13 @@ def _street(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
         )
         strip.box(x, horizon - 0.16, x + 0.8, horizon - 0.01, paint)
         for wheel in (0.16, 0.62):
-            strip.oval(x + wheel, horizon, 0.065, 0.065, (25, 25, 25, 40))
-            strip.oval(x + wheel, horizon, 0.03, 0.03, (130, 130, 135, 120))
+            strip.oval(x + wheel, horizon, 0.065, 0.065, (25.0, 25.0, 25.0, 40.0))
+            strip.oval(x + wheel, horizon, 0.03, 0.03, (130.0, 130.0, 135.0, 120.0))
 
 
 def _park(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
     sky = _surface(rng, 0.57, rng.uniform(0.1, 0.35), 0.92)
-    strip.box(0, 0, strip.wide, horizon, (*sky[:3], 45.0))
+    strip.box(0.0, 0.0, strip.wide, horizon, (*sky[:3], 45.0))
     for _ in range(70):
         x, y = float(rng.uniform(0, strip.wide)), float(rng.uniform(0.0, horizon - 0.1))
         size = float(rng.uniform(0.05, 0.16))
@@ -157,18 +157,18 @@ def _park(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
     for x in np.arange(float(rng.uniform(0, 0.4)), strip.wide, float(rng.uniform(0.5, 0.8))):
         strip.polygon([(x, 0.1), (x + 0.05, 0.1), (x + 0.075, horizon), (x - 0.02, horizon)], bark)
     hedge = _leaves(rng, float(rng.uniform(0.25, 0.4)))
-    strip.box(0, horizon - 0.16, strip.wide, horizon, hedge)
+    strip.box(0.0, horizon - 0.16, strip.wide, horizon, hedge)
     for _ in range(150):
         x, y = float(rng.uniform(0, strip.wide)), float(rng.uniform(horizon - 0.18, horizon))
         strip.oval(x, y, 0.03, 0.02, _shift(hedge, float(rng.uniform(0.7, 1.3))))
-    strip.box(0, horizon, strip.wide, 1, _leaves(rng, float(rng.uniform(0.3, 0.5))))
+    strip.box(0.0, horizon, strip.wide, 1.0, _leaves(rng, float(rng.uniform(0.3, 0.5))))
     path = _surface(rng, 0.09, rng.uniform(0.08, 0.25), rng.uniform(0.5, 0.75))
-    strip.polygon([(0, horizon + 0.09), (strip.wide, horizon + 0.06), (strip.wide, 1), (0, 1)], path)
+    strip.polygon([(0.0, horizon + 0.09), (strip.wide, horizon + 0.06), (strip.wide, 1.0), (0.0, 1.0)], path)
 
 
 def _bricks(strip: _Strip, rng: np.random.Generator, horizon: float) -> None:
     brick = _surface(rng, rng.uniform(0.0, 0.08), rng.uniform(0.25, 0.6), rng.uniform(0.4, 0.65))
-    strip.box(0, 0, strip.wide, horizon, _shift(brick, 1.35))
+    strip.box(0.0, 0.0, strip.wide, horizon, _shift(brick, 1.35))
     for row, y in enumerate(np.arange(0, horizon - 0.02, 0.045)):
         for x in np.arange(-0.1 + 0.055 * (row % 2), strip.wide, 0.11):
             strip.box(x, y, x + 0.103, y + 0.039, _shift(brick, float(rng.uniform(0.85, 1.12))))

@@ -6,6 +6,8 @@ fades from its centre and with depth, and meets near-infrared reflectances that 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
@@ -15,6 +17,8 @@ from vireid.synthetic.canvas import NEUTRAL_SHADE, SLOTS, STRANGER, Canvas
 from vireid.synthetic.material import Material
 from vireid.synthetic.person import Person
 from vireid.types import Modality
+
+_CLOTHS = 8
 
 
 def palette(people: tuple[Person, Person], props: dict[int, Material], *, infrared: bool) -> UInt8[np.ndarray, "256 3"]:
@@ -59,6 +63,7 @@ def expose(
     infrared = camera.modality is Modality.INFRARED
     channels = 1 if infrared else 3
     shade = cv2.GaussianBlur(canvas.shade, (0, 0), max(0.6, canvas.codes.shape[0] / 420))
+    shade = cv2.multiply(shade, _creases(shade.shape[0], shade.shape[1], int(moment.integers(_CLOTHS))), scale=1 / 128)
     if infrared:
         figure = cv2.LUT(canvas.codes, colours[:, 0].copy())
         scene = _lamp_on_background(np.ascontiguousarray(background[..., 3]), camera)
@@ -89,6 +94,17 @@ def expose(
     if fine != size:
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     return cv2.merge([picture] * 3) if infrared else picture
+
+
+@lru_cache(maxsize=2 * _CLOTHS)
+def _creases(height: int, width: int, cloth: int) -> UInt8[np.ndarray, "h w"]:
+    """Soft folds of cloth over a whole board, 128 where there is none."""
+    rng = np.random.default_rng(cloth)
+    total = np.zeros((height, width), dtype=np.float32)
+    for cells, strength in ((9, 9.0), (22, 8.0), (60, 5.0)):
+        coarse = rng.standard_normal((cells, round(cells * 0.8)), dtype=np.float32)
+        total += strength * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(128 + total, 70, 190).astype(np.uint8)
 
 
 def _lamp_on_background(surface: np.ndarray, camera: Camera) -> np.ndarray:

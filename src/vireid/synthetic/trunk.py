@@ -10,14 +10,14 @@ from vireid.synthetic.pattern import Surface, paint_pattern
 from vireid.synthetic.person import Body, Person
 from vireid.synthetic.pose import Skeleton, View
 
-_TOP = 0.842
+_TOP = 0.836
 
 
 def _half_width(body: Body, heights: np.ndarray) -> np.ndarray:
     """Half width of the bare body at heights over the person's height."""
-    knots = np.array([0.40, body.crotch, 0.53, 0.61, 0.70, 0.755, 0.793, 0.812, 0.828, _TOP])
+    knots = np.array([0.40, body.crotch, 0.53, 0.61, 0.70, 0.755, 0.790, 0.808, 0.823, _TOP])
     widths = [body.hip * 0.95, body.hip, body.hip, body.waist, body.chest, body.chest * 1.06]
-    widths += [body.shoulder, body.shoulder - 0.012, 0.062, 0.04]
+    widths += [body.shoulder - 0.012, body.shoulder - 0.03, 0.064, 0.04]
     return np.interp(heights, knots, np.array(widths))
 
 
@@ -46,7 +46,7 @@ def trunk_band(
     """
     body = person.body
     tall = body.height
-    heights = np.unique(np.concatenate([np.linspace(bottom, top, 13), [h for h in (0.793, 0.812, 0.828) if h < top]]))
+    heights = np.unique(np.concatenate([np.linspace(bottom, top, 13), [h for h in (0.790, 0.808, 0.823) if h < top]]))
     heights = heights[::-1]
     bare = _half_width(body, heights)
     ease = np.where(heights < 0.76, loose, 1.0 + 0.25 * (loose - 1.0))
@@ -107,7 +107,7 @@ def draw_hips(canvas: Canvas, person: Person, skeleton: Skeleton, view: View, le
         flare=0.045 * lower.flare if dress else 0.0,
         lean=lean,
     )
-    canvas.ribbon(band, base + code("lower", "lower"))
+    canvas.ribbon(band, base + code("lower", "lower"), seam=0.55 if dress else 1.0)
     if dress:
         surface = _surface(person, view, band)
         second = base + code("lower", "lower_second")

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vireid.synthetic.camera import LAYOUTS, Layout
+from vireid.synthetic.camera import LAYOUTS
 from vireid.synthetic.folder import plan_folder
 from vireid.synthetic.llcm import plan_llcm
 from vireid.synthetic.plan import Plan, Shot
@@ -71,7 +71,7 @@ class _Job:
 def write_world(
     out: Path,
     *,
-    layout: Layout,
+    layout: str,
     persons: int,
     images_per_camera: int,
     height: int,
@@ -89,7 +89,7 @@ def write_world(
 
     Args:
         out: folder to make; it may exist when it is empty.
-        layout: whose layout to write.
+        layout: whose layout to write, one of `LAYOUTS`.
         persons: how many people, 4 to 9999.
         images_per_camera: pictures of a person by each camera that meets them, 1 to 9999.
         height: of a picture in pixels, 32 to 2048.

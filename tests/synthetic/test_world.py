@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from vireid.synthetic import world, write_world
+from vireid.types import VireidError
+
+SMALL = {"layout": "folder", "persons": 4, "images_per_camera": 1, "height": 32, "width": 16, "seed": 0, "workers": 1}
+
+
+def content(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
+    settings = {**SMALL, "persons": 5, "images_per_camera": 4, "part_maps": True}
+    write_world(tmp_path / "one", **settings)
+    write_world(tmp_path / "two", **{**settings, "workers": 2})
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_more_people_and_images_change_no_picture(tmp_path: Path) -> None:
+    write_world(tmp_path / "few", **SMALL)
+    write_world(tmp_path / "many", **{**SMALL, "persons": 6, "images_per_camera": 2})
+    few, many = content(tmp_path / "few"), content(tmp_path / "many")
+    for path in few:
+        if path.endswith(".jpg"):
+            assert few[path] == many[path]
+
+
+def test_seeds_differ(tmp_path: Path) -> None:
+    write_world(tmp_path / "a", **SMALL)
+    write_world(tmp_path / "b", **{**SMALL, "seed": 1})
+    first, second = content(tmp_path / "a"), content(tmp_path / "b")
+    assert all(first[path] != second[path] for path in first if path.endswith(".jpg"))
+
+
+def test_summary_and_progress_count_the_images(tmp_path: Path) -> None:
+    calls = []
+    summary = write_world(
+        tmp_path / "out", **{**SMALL, "images_per_camera": 3}, progress=lambda done, total: calls.append((done, total))
+    )
+    assert summary.images == len(list((tmp_path / "out").rglob("*.jpg"))) == 4 * 4 * 3
+    assert (summary.persons, summary.cameras, summary.part_maps) == (4, 4, False)
+    assert calls[-1] == (48, 48)
+    assert calls == sorted(calls)
+    assert not (tmp_path / "out" / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"layout": "market"}, r"layout must be one of sysu, regdb, llcm, folder, got 'market'"),
+        ({"persons": 3}, r"persons must be from 4 to 9999, got 3"),
+        ({"images_per_camera": 0}, r"images_per_camera must be from 1 to 9999, got 0"),
+        ({"seed": -1}, r"seed must be from 0 to \d+, got -1"),
+        ({"workers": 0}, r"workers must be from 1 to 1024, got 0"),
+        ({"height": 31}, r"at least 32 x 16 and at most 2048 x 2048 pixels \(height x width\), got 31 x 16"),
+        ({"width": 4000}, r"got 32 x 4000"),
+        ({"test_fraction": 1.0}, r"test_fraction must lie between 0 and 1, got 1.0"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(tmp_path: Path, change: dict[str, object], text: str) -> None:
+    with pytest.raises(VireidError, match=text):
+        write_world(tmp_path / "out", **{**SMALL, **change})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(VireidError, match="must be a new or an empty folder"):
+        write_world(tmp_path, **SMALL)
+    assert content(tmp_path) == {"notes.txt": b"mine"}
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    write_world(tmp_path / "out", **SMALL)
+    assert (tmp_path / "out" / "manifest.csv").is_file()
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(VireidError, match=r"No space left on device; nothing was left half-written"):
+        write_world(tmp_path / "out", **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world, "render", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_world(tmp_path / "out", **SMALL)
+    assert list(tmp_path.iterdir()) == []
