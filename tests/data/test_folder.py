@@ -73,8 +73,10 @@ def test_unknown_persons_may_be_in_train_free_splits(folder: Path) -> None:
 
 
 def test_wrong_layouts(tmp_path: Path, folder: Path, sysu: Path) -> None:
-    with pytest.raises(VireidError, match="no image of split test was found"):
+    with pytest.raises(VireidError, match="no image of split test and train was found"):
         read_folder(sysu)
+    with pytest.raises(VireidError, match="no image of split train was found"):
+        read_folder(folder, splits=("train",))
     (folder / "visible" / "stray.png").write_bytes(b"x")
     with pytest.raises(VireidError, match=r"without a manifest images lie at .*'visible/stray.png'"):
         read_folder(folder)

@@ -87,6 +87,7 @@ def test_given_path_outside_the_layout(sysu: Path, path: str, message: str) -> N
         ("test_id.txt", "4,five", r"positive whole numbers with commas between, got 'five'"),
         ("test_id.txt", "4,-5", "positive whole numbers"),
         ("test_id.txt", "4,0", "positive whole numbers"),
+        ("test_id.txt", "4" * 5000, "positive whole numbers"),
         ("test_id.txt", "4;5", "positive whole numbers"),
         ("test_id.txt", "4,5,4", r"must stand once \(4\)"),
         ("test_id.txt", "2,4", r"no identity in common, but 1 are in both lists.*\(2\)"),

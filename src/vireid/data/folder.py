@@ -64,8 +64,8 @@ def read_folder(
     elif file and paths is not None:
         known = set(table.paths)
         records = keep_given(records, paths, known.__contains__, str(file))
-    if not records or file is None:
-        check_found(root, records, [split for split in splits if file or split == "test"] or splits, _LAYOUT)
+    if not records:
+        check_found(root, records, splits, _LAYOUT)
     return Records.build(root, records, person_names=person_names, camera_names=camera_names)
 
 

@@ -24,6 +24,8 @@ Colour = Literal["gray", "tinted", "colour"]
 _TINTED, _STRONG = 8.0, 40.0
 # Root mean square that is left when red and blue are explained by green, in 0 .. 255.
 _MORE_THAN_ONE_HUE = 5.0
+# Colours are judged on at most so many rows and columns, evenly spread.
+_GRID = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +60,22 @@ def colour_of(image: UInt8[np.ndarray, "h w 3"]) -> Colour:
     >>> colour_of(np.full((4, 4, 3), (200, 30, 30), dtype=np.uint8))
     'colour'
     """
-    pixels = image.reshape(-1, 3).astype(np.float32)
-    spread = float((pixels.max(axis=1) - pixels.min(axis=1)).mean())
+    sample = image[:: -(-image.shape[0] // _GRID), :: -(-image.shape[1] // _GRID)]
+    red, green, blue = (sample[..., channel].ravel().astype(np.float32) for channel in range(3))
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    spread = float((highest - lowest).mean())
     if spread <= _TINTED:
         return "gray"
     if spread > _STRONG:
         return "colour"
-    centred = pixels - pixels.mean(axis=0)
-    green = centred[:, 1]
-    slopes = centred.T @ green / max(float(green @ green), 1e-6)
-    unexplained = np.sqrt(((centred - green[:, None] * slopes) ** 2).mean(axis=0).max())
-    return "colour" if unexplained > _MORE_THAN_ONE_HUE else "tinted"
+    return "colour" if max(_unexplained(red, green), _unexplained(blue, green)) > _MORE_THAN_ONE_HUE else "tinted"
+
+
+def _unexplained(channel: np.ndarray, green: np.ndarray) -> float:
+    """Root mean square of what a straight line through green leaves of another channel."""
+    channel, green = channel - channel.mean(), green - green.mean()
+    slope = float(channel @ green) / max(float(green @ green), 1e-6)
+    return float(np.sqrt(((channel - slope * green) ** 2).mean()))
 
 
 def scan_images(
@@ -110,7 +117,7 @@ def _look(root: Path, path: str) -> ImageFacts:
         path=path,
         height=image.shape[0],
         width=image.shape[1],
-        constant=bool((image == image[0, 0]).all()),
+        constant=bool(image[0, 0, 0] == image[-1, -1, 0] and (image == image[0, 0]).all()),
         colour=colour_of(image),
         digest=digest,
     )

@@ -47,7 +47,7 @@ def parse_ids(words: Sequence[str], file: Path) -> list[int]:
         VireidError: no identity at all, one that is not a positive whole number, or one that stands twice.
     """
     words = [word.strip() for word in words if word.strip()]
-    bad = [word for word in words if not (word.isascii() and word.isdecimal() and 0 < int(word) < 10**9)]
+    bad = [word for word in words if not (word.isascii() and word.isdecimal() and len(word) <= 9 and int(word) > 0)]
     if bad:
         raise FaultError(
             f"identities in {file} must be positive whole numbers with commas between, got {bad[0]!r}",
@@ -77,7 +77,7 @@ def read_labelled_paths(file: Path) -> list[tuple[str, int]]:
             continue
         path, _, label = line.strip().rpartition(" ")
         path = path.strip()
-        if not path or not (label.isascii() and label.isdecimal()):
+        if not path or not (label.isascii() and label.isdecimal() and len(label) <= 9):
             raise FaultError(
                 f"each line of {file} must be 'relative/path label' with a whole number as label, "
                 f"but line {number} is {line!r}",

@@ -18,9 +18,9 @@ LLCM_VISIBLE_CAMERAS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
 LLCM_INFRARED_CAMERAS = (1, 2, 4, 5, 6, 7, 8, 9)
 
 _FOLDERS = {Modality.VISIBLE: "vis", Modality.INFRARED: "nir"}
-_TRAIN = re.compile(r"(vis|nir)/(\d{4,})/([^/]+)", re.ASCII)
+_TRAIN = re.compile(r"(vis|nir)/(\d{4,9})/([^/]+)", re.ASCII)
 _CAMERA = re.compile(r"\d+_c0*([1-9])_", re.ASCII)
-_TEST = re.compile(r"test_(?:vis/cam[1-9]|nir/cam[12456789])/(\d{4,})/([^/]+)", re.ASCII)
+_TEST = re.compile(r"test_(?:vis/cam[1-9]|nir/cam[12456789])/(\d{4,9})/([^/]+)", re.ASCII)
 _LAYOUT = "{vis,nir}/<person>/<person>_c<camera>_*.jpg and test_{vis,nir}/cam<camera>/<person>/*.jpg with idx/"
 
 

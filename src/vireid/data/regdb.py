@@ -17,7 +17,7 @@ __all__ = ["REGDB_TRIALS", "read_regdb"]
 REGDB_TRIALS = tuple(range(1, 11))
 
 _FOLDERS = {Modality.VISIBLE: "Visible", Modality.INFRARED: "Thermal"}
-_PATH = re.compile(r"(Visible|Thermal)/(\d+)/([^/]+)", re.ASCII)
+_PATH = re.compile(r"(Visible|Thermal)/(\d{1,9})/([^/]+)", re.ASCII)
 _LAYOUT = "{Visible,Thermal}/<person>/<image>.bmp with idx/{train,test}_{visible,thermal}_<trial>.txt"
 
 

@@ -31,7 +31,7 @@ SYSU_VISIBLE_CAMERAS = (1, 2, 4, 5)
 SYSU_INFRARED_CAMERAS = (3, 6)
 
 _LISTS = {"train": ("train_id", "val_id"), "test": ("test_id",)}
-_PATH = re.compile(r"cam([1-6])/(\d{4,})/([^/]+)", re.ASCII)
+_PATH = re.compile(r"cam([1-6])/(\d{4,9})/([^/]+)", re.ASCII)
 _LAYOUT = "cam1..cam6/<person, four digits>/<image>.jpg"
 
 
