@@ -43,7 +43,7 @@ def similarity(
 ) -> Float32[np.ndarray, "q g"]:
     """Scores of prepared features: ``q . g`` for ``cosine``, ``q . g - |g|^2 / 2`` for ``euclidean``.
 
-    The latter is ``(|q|^2 - |q - g|^2) / 2``: it ranks a gallery as the Euclidean distance does, and loses fewer digits.
+    The latter is ``(|q|^2 - |q - g|^2) / 2``: it ranks a gallery as Euclidean distance does and loses fewer digits.
 
     >>> similarity(np.float32([[1, 0]]), np.float32([[0, 2], [3, 0]]), "euclidean")
     array([[-2. , -1.5]], dtype=float32)
