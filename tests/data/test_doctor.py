@@ -9,6 +9,7 @@ from PIL import Image
 
 from vireid.data import DATASETS, HOW_TO_OBTAIN, Diagnosis, Fault, diagnose
 from vireid.data.image_scan import colour_of
+from vireid.synthetic import write_world
 from vireid.types import VireidError
 
 
@@ -45,6 +46,19 @@ def test_a_sound_sysu_tree(sysu: Path) -> None:
 def test_other_sound_trees(request: pytest.FixtureRequest, dataset: str) -> None:
     diagnosis = diagnose(dataset, request.getfixturevalue(dataset), images_per_identity=1)
     assert faults(diagnosis, "error") == []
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_made_world_of_each_layout_is_sound(tmp_path: Path, dataset: str) -> None:
+    root = tmp_path / "world"
+    write_world(root, layout=dataset, persons=4, images_per_camera=1, height=64, width=32, seed=0, workers=1)
+    diagnosis = diagnose(dataset, root, images_per_identity=1)
+    assert faults(diagnosis, "error") == []
+    assert faults(diagnosis, "warning") == []
+    assert {(count.split, count.modality) for count in diagnosis.counts} >= {
+        ("train", "visible"),
+        ("train", "infrared"),
+    }
 
 
 def test_bad_images_are_named_with_their_reason(sysu: Path) -> None:

@@ -143,6 +143,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         load_image(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [8_001, 10_000, 60_000])
 def test_bomb_is_refused_from_its_header(tmp_path: Path, side: int) -> None:
     stream = io.BytesIO()
