@@ -1,6 +1,7 @@
 """Batched augmentation on the training device, with randomness that can be replayed."""
 
 from vireid.transforms.channels import exchange_channels, scale_channels
+from vireid.transforms.chosen import change_chosen
 from vireid.transforms.color import brighten, grayscale, luma
 from vireid.transforms.crop import draw_offsets, pad_and_crop
 from vireid.transforms.erase import draw_boxes, erase
@@ -22,6 +23,7 @@ __all__ = [
     "IMAGENET_STD",
     "View",
     "brighten",
+    "change_chosen",
     "draw_boxes",
     "draw_offsets",
     "erase",

@@ -24,5 +24,4 @@ def normalize(images: UInt8[Tensor, "b 3 h w"] | Float[Tensor, "b 3 h w"]) -> Fl
     mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None]
     deviation = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None]
     full = 1 if images.is_floating_point() else 255
-    # one pass that also leaves the bytes, then one in place
-    return (images - mean * full).div_(deviation * full)
+    return images.to(torch.float32, copy=True).sub_(mean * full).div_(deviation * full)

@@ -15,6 +15,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from vireid.transforms.channels import exchange_channels, scale_channels
+from vireid.transforms.chosen import change_chosen, draw_chosen
 from vireid.transforms.color import brighten, grayscale, luma
 from vireid.transforms.crop import draw_offsets, pad_and_crop
 from vireid.transforms.erase import draw_boxes, erase
@@ -74,8 +75,8 @@ def visible_global(
         MSCMNet, section III-A and the authors' code.
     """
     check_pixels(images)
-    gray = _chosen(len(images), graying, generator)
-    return _common(grayscale(images, gray), generator, padding, erasing, flipping)
+    gray = draw_chosen(len(images), graying, generator)
+    return _common(change_chosen(images, gray, grayscale), generator, padding, erasing, flipping)
 
 
 def visible_channel(
@@ -122,11 +123,11 @@ def infrared_global(
         MSCMNet, section III-A and the authors' code.
     """
     check_pixels(images)
-    second = _chosen(len(images), second_channel, generator)
-    gray = _chosen(len(images), graying, generator)
+    second = draw_chosen(len(images), second_channel, generator)
+    gray = draw_chosen(len(images), graying, generator)
     out = _common(images, generator, padding, erasing, flipping)
-    second, gray = (chosen.to(out.device)[:, None, None, None] for chosen in (second, gray))
-    return torch.where(second, out[:, 1:2], torch.where(gray, luma(out), out))
+    out = change_chosen(out, gray & ~second, luma)
+    return change_chosen(out, second, lambda some: some[:, 1:2].expand_as(some))
 
 
 def infrared_channel(
@@ -157,7 +158,7 @@ def infrared_channel(
     """
     check_pixels(images)
     factors = torch.empty(len(images)).uniform_(1 - brightness, 1 + brightness, generator=generator)
-    scaled = _chosen(len(images), scaling, generator)
+    scaled = draw_chosen(len(images), scaling, generator)
     scales = 2 * torch.empty(len(images), 3).uniform_(0.01, 0.5, generator=generator)
     out = _common(brighten(images, factors), generator, padding, erasing, flipping)
     return scale_channels(out, torch.where(scaled[:, None], scales, 1.0))
@@ -182,13 +183,8 @@ def _common(
     """What all training views share: crop, mirror, normalise, erase."""
     count, _, height, width = images.shape
     top, left = draw_offsets(count, padding, generator)
-    mirrored = _chosen(count, flipping, generator)
+    mirrored = draw_chosen(count, flipping, generator)
     boxes = draw_boxes(count, height, width, erasing, generator)
     # on bytes, as long as that is possible: a quarter of the memory to move
-    moved = flip(pad_and_crop(images, top, left, padding), mirrored)
+    moved = change_chosen(pad_and_crop(images, top, left, padding), mirrored, flip)
     return erase(normalize(moved), boxes)
-
-
-def _chosen(count: int, probability: float, generator: torch.Generator) -> Shaped[Tensor, " count"]:
-    """Which samples something happens to."""
-    return torch.rand(count, generator=generator) < probability

@@ -1,0 +1,212 @@
+"""The views: replay, a sample's own draws, and the pixel statistics of torchvision on Pillow images."""
+
+import random
+from collections.abc import Callable
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision import transforms as tv
+
+from vireid import transforms
+from vireid.transforms import IMAGENET_MEAN, IMAGENET_STD, View, generator, make_views, normalize
+from vireid.types import VireidError
+
+NAMES = ("visible_global", "visible_channel", "infrared_global", "infrared_channel")
+HEIGHT, WIDTH, PADDING = 16, 10, 2
+
+
+def made_images(count: int, *, height: int = HEIGHT, width: int = WIDTH) -> Tensor:
+    return torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8, generator=generator(0, 0, 0, "images"))
+
+
+def drawn(view: View, images: Tensor, step: int = 0) -> Tensor:
+    return view(images, generator(5, 1, step, "a view"))
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def view(name: str) -> View:
+    return make_views(padding=PADDING)[name]
+
+
+def test_bytes_in_floats_out_and_the_input_is_not_written(view: View):
+    images = made_images(6)
+    before = images.clone()
+    out = drawn(view, images)
+    assert out.dtype == torch.float32
+    assert out.shape == images.shape
+    assert torch.equal(images, before)
+
+
+def test_a_step_can_be_replayed_in_any_order(view: View):
+    images = made_images(6)
+    in_order = [drawn(view, images, step) for step in range(4)]
+    for step in (2, 0, 3, 1):
+        assert torch.equal(drawn(view, images, step), in_order[step])
+    assert not torch.equal(in_order[0], in_order[1])
+
+
+def test_global_randomness_neither_matters_nor_changes(view: View):
+    images = made_images(6)
+    first = drawn(view, images)
+    torch.rand(3)
+    before = torch.get_rng_state()
+    assert torch.equal(drawn(view, images), first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_each_sample_has_its_own_draws(view: View):
+    out = drawn(view, made_images(1).expand(40, -1, -1, -1))
+    different = len({sample.numpy().tobytes() for sample in out})
+    assert different > 25  # some of the 40 meet the same few offsets, unerased
+
+
+def test_memory_format_does_not_matter(view: View):
+    images = made_images(6)
+    assert torch.equal(drawn(view, images.contiguous(memory_format=torch.channels_last)), drawn(view, images))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_device_does_not_matter(view: View):
+    images = made_images(6)
+    torch.testing.assert_close(drawn(view, images.cuda()).cpu(), drawn(view, images), rtol=1e-6, atol=1e-6)
+
+
+SWITCHED_OFF: dict[str, dict[str, float]] = {
+    "visible_global": {"graying": 0.0},
+    "infrared_global": {"second_channel": 0.0, "graying": 0.0},
+    "infrared_channel": {"brightness": 0.0, "scaling": 0.0},
+}
+
+
+@pytest.mark.parametrize("off", SWITCHED_OFF)
+def test_with_everything_off_a_view_only_normalises(off: str):
+    images = made_images(6)
+    view = getattr(transforms, off)
+    out = view(images, generator(0, 0, 0, off), padding=0, erasing=0.0, flipping=0.0, **SWITCHED_OFF[off])
+    assert torch.equal(out, normalize(images))
+    assert torch.equal(transforms.test_view(images), normalize(images))
+
+
+def test_with_everything_off_the_channel_view_is_one_normalised_channel():
+    images = made_images(30)
+    out = transforms.visible_channel(images, generator(0, 0, 0, "off"), padding=0, erasing=0.0, flipping=0.0)
+    taken = [
+        [torch.equal(sample[0], plain[c]) for c in range(3)].index(True)
+        for sample, plain in zip(out, normalize(images))
+    ]
+    assert set(taken) == {0, 1, 2}
+    assert torch.equal(out[:, 0], out[:, 1])
+    assert torch.equal(out[:, 0], out[:, 2])
+
+
+def test_one_probability_leaves_the_other_draws_alone(name: str):
+    images = made_images(20)
+    without, painted = (drawn(make_views(padding=PADDING, erasing=p)[name], images) for p in (0.0, 1.0))
+    same = (without == painted).all(dim=1)
+    # outside the rectangles nothing moved
+    assert (same.flatten(1).float().mean(dim=1) > 0.5).all()
+    assert not same.flatten(1).all(dim=1).any()
+
+
+def test_a_batch_of_one_and_an_empty_batch(view: View):
+    assert drawn(view, made_images(1)).shape == (1, 3, HEIGHT, WIDTH)
+    assert drawn(view, made_images(0)).shape == (0, 3, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.zeros(2, 3, 8, 4), r"uint8, 0 to 255, got \(2, 3, 8, 4\) of float32"),
+        (torch.zeros(2, 1, 8, 4, dtype=torch.uint8), r"got \(2, 1, 8, 4\) of uint8; .* its channel three times"),
+        (torch.zeros(2, 8, 4, 3, dtype=torch.uint8), r"got \(2, 8, 4, 3\)"),
+        (torch.zeros(3, 8, 4, dtype=torch.uint8), r"got \(3, 8, 4\)"),
+    ],
+)
+def test_bad_input(view: View, images: Tensor, message: str, monkeypatch: pytest.MonkeyPatch):
+    # without the shape hook, as users run it
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(VireidError, match=message):
+        drawn(view, images)
+    with pytest.raises(VireidError, match=message):
+        transforms.test_view(images)
+
+
+# The table "Augmentation" of the method's reference page, a step a line, one Pillow image at a time.
+
+
+def slow_erase(image: Tensor) -> Tensor:
+    if random.random() >= 0.5:
+        return image
+    _, height, width = image.shape
+    for _ in range(100):
+        area, aspect = random.uniform(0.02, 0.4) * height * width, random.uniform(0.3, 1 / 0.3)
+        tall, wide = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+        if tall < height and wide < width:
+            top, left = random.randint(0, height - tall), random.randint(0, width - wide)
+            for channel, fill in enumerate((0.4914, 0.4822, 0.4465)):
+                image[channel, top : top + tall, left : left + wide] = fill
+            return image
+    return image
+
+
+def slow_exchange(image: Tensor) -> Tensor:
+    return image[random.randrange(3)].repeat(3, 1, 1)
+
+
+def slow_infrared_gray(image: Tensor) -> Tensor:
+    if random.random() < 0.5:
+        return image[1].repeat(3, 1, 1)
+    if random.random() < 0.5:
+        return (0.2989 * image[0] + 0.5870 * image[1] + 0.1140 * image[2]).repeat(3, 1, 1)
+    return image
+
+
+def slow_scale(image: Tensor) -> Tensor:
+    if random.random() < 0.5:
+        for channel in range(3):
+            image[channel] *= 2 * random.uniform(0.01, 0.5)
+    return image
+
+
+MOVED = [
+    tv.Pad(PADDING),
+    tv.RandomCrop((HEIGHT, WIDTH)),
+    tv.RandomHorizontalFlip(0.5),
+    tv.ToTensor(),
+    tv.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+    slow_erase,
+]
+SLOW: dict[str, Callable[[Image.Image], Tensor]] = {
+    "visible_global": tv.Compose([tv.RandomGrayscale(0.5), *MOVED]),
+    "visible_channel": tv.Compose([*MOVED, slow_exchange]),
+    "infrared_global": tv.Compose([*MOVED, slow_infrared_gray]),
+    "infrared_channel": tv.Compose([tv.ColorJitter(brightness=0.5), *MOVED, slow_scale]),
+}
+
+
+def test_pixel_statistics_are_those_of_the_slow_reference(name: str, view: View):
+    count = 2500
+    image = made_images(1)
+    random.seed(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        pillow = Image.fromarray(image[0].permute(1, 2, 0).numpy())
+        slow = torch.stack([SLOW[name](pillow) for _ in range(count)]).double()
+    fast = drawn(view, image.expand(count, -1, -1, -1)).double()
+
+    # the first moment, the second, and how channels go together, at each place
+    for moment in (lambda x: x, lambda x: x * x, lambda x: x * x.roll(1, dims=1), lambda x: x * x.flip(3)):
+        a, b = moment(slow), moment(fast)
+        error = ((a.var(dim=0) + b.var(dim=0)) / count).sqrt()
+        deviations = ((a.mean(dim=0) - b.mean(dim=0)) / error).abs().numpy()
+        assert deviations.max() < 5  # of 480 numbers, 4 standard errors are rare and 5 are not chance
+        assert np.sqrt((deviations**2).mean()) < 1.3
