@@ -70,7 +70,9 @@ def test_sysu_official_draw_has_the_shape_of_the_real_file(made_worlds: dict[str
 def test_sysu_draw_also_holds_people_whom_a_camera_does_not_meet() -> None:
     from vireid.synthetic.sysu import gallery_draws, seen_by
 
-    missing = [(camera, person) for person in range(1, 40) for camera in range(1, 7) if camera not in seen_by(0, person)]
+    missing = [
+        (camera, person) for person in range(1, 40) for camera in range(1, 7) if camera not in seen_by(0, person)
+    ]
     assert missing
     cells = gallery_draws(0, 39, 4)
     for camera, person in missing:
@@ -84,7 +86,9 @@ def test_regdb_trials_halve_the_people_and_list_every_image_once(made_worlds: di
         sides = {}
         for side in ("train", "test"):
             for modality, folder in (("visible", "Visible"), ("thermal", "Thermal")):
-                rows = [line.split(" ") for line in (root / f"idx/{side}_{modality}_{trial}.txt").read_text().splitlines()]
+                rows = [
+                    line.split(" ") for line in (root / f"idx/{side}_{modality}_{trial}.txt").read_text().splitlines()
+                ]
                 people = {}
                 for path, label in rows:
                     assert (root / path).is_file()

@@ -2,6 +2,7 @@
 
 from vireid.synthetic.camera import LAYOUTS, Camera, Layout, cameras_of
 from vireid.synthetic.canvas import PART_NAMES
+from vireid.synthetic.contact_sheet import contact_sheet, write_contact_sheet
 from vireid.synthetic.render import Picture, render
 from vireid.synthetic.world import WorldSummary, write_world
 
@@ -13,6 +14,8 @@ __all__ = [
     "Picture",
     "WorldSummary",
     "cameras_of",
+    "contact_sheet",
     "render",
+    "write_contact_sheet",
     "write_world",
 ]

@@ -97,14 +97,14 @@ def make_camera(seed: int, number: int, modality: Modality, *, place: int, momen
         perspective=0.25 * elevation,
         light=0.15 * float(rng.uniform(-1, 1)) if infrared else float(rng.uniform(-0.85, 0.85)),
         ambient=0.2 if infrared else float(rng.uniform(0.4, 0.6)),
-        exposure=float(rng.uniform(0.8, 1.05)) if infrared else float(rng.uniform(0.62, 1.1)),
+        exposure=float(rng.uniform(0.95, 1.25)) if infrared else float(rng.uniform(0.62, 1.1)),
         tint=(1.0 + float(warmth), 1.0 + float(rng.uniform(-0.06, 0.03)), 1.0 - float(warmth)),
         haze=float(rng.uniform(0.0, 0.06)),
-        resolution=float(rng.uniform(0.55, 1.0)),
+        resolution=float(rng.uniform(0.65, 1.0)),
         blur=float(rng.uniform(0.0005, 0.003)),
         noise=(float(rng.uniform(0.002, 0.008)) * (1.6 if infrared else 1.0), float(rng.uniform(0.004, 0.014))),
         quality=int(rng.integers(72, 94)),
-        falloff=(float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.35, 0.6))) if infrared else (0.0, 0.0),
+        falloff=(float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.25, 0.55))) if infrared else (0.0, 0.0),
     )
 
 

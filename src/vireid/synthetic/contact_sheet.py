@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from vireid.synthetic.camera import cameras_of
 from vireid.synthetic.render import render
-from vireid.types import Modality
+from vireid.types import Modality, write_atomically
 
-_HEAD, _MARGIN, _GAP = 26, 40, 3
+_HEAD, _MARGIN, _GAP = 24, 66, 3
 
 
 def contact_sheet(
     seed: int,
     *,
     layout: str = "sysu",
-    persons: int = 8,
+    persons: int = 12,
     image: int = 1,
     height: int = 192,
     width: int = 96,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Pictures of people by all cameras of a layout, visible cameras first, with labels.
+    """Pictures of people, a column each, by all cameras of a layout, a row each, with labels.
 
     Args:
         seed: of the world.
-        layout: whose cameras.
+        layout: whose cameras; visible ones stand above infrared ones.
         persons: how many people, numbered from 1.
         image: number of the picture of each.
         height: of a picture in pixels.
@@ -34,18 +36,38 @@ def contact_sheet(
     """
     cameras = sorted(cameras_of(layout, seed), key=lambda camera: camera.modality is Modality.INFRARED)
     step_down, step_across = height + _GAP, width + _GAP
-    sheet = np.full((_HEAD + persons * step_down, _MARGIN + len(cameras) * step_across, 3), 255, dtype=np.uint8)
-    for column, camera in enumerate(cameras):
+    sheet = np.full((_HEAD + len(cameras) * step_down, _MARGIN + persons * step_across, 3), 255, dtype=np.uint8)
+    for column in range(persons):
         left = _MARGIN + column * step_across
-        infrared = camera.modality is Modality.INFRARED
-        _write(sheet, f"cam{camera.number} {'infrared' if infrared else 'visible'}", (left + 4, 17))
-        for row in range(persons):
+        _write(sheet, f"{column + 1:04d}", (left + width // 2 - 15, 16))
+        for row, camera in enumerate(cameras):
             top = _HEAD + row * step_down
-            picture = render(seed, person=row + 1, camera=camera, image=image, height=height, width=width)
+            picture = render(seed, person=column + 1, camera=camera, image=image, height=height, width=width)
             sheet[top : top + height, left : left + width] = picture.image
-    for row in range(persons):
-        _write(sheet, f"{row + 1:04d}", (4, _HEAD + row * step_down + height // 2))
+    for row, camera in enumerate(cameras):
+        middle = _HEAD + row * step_down + height // 2
+        _write(sheet, f"camera {camera.number}", (4, middle - 4))
+        _write(sheet, camera.modality.value, (4, middle + 12))
     return sheet
+
+
+def write_contact_sheet(file: Path, seed: int, *, layout: str = "sysu", persons: int = 12, quality: int = 90) -> None:
+    """Write a `contact_sheet` as a JPEG, whole or not at all.
+
+    Args:
+        file: to write.
+        seed: of the world.
+        layout: whose cameras.
+        persons: how many people, numbered from 1.
+        quality: of the JPEG.
+
+    Raises:
+        VireidError: the file cannot be written.
+    """
+    sheet = contact_sheet(seed, layout=layout, persons=persons)
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(sheet[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    with write_atomically(file) as draft:
+        draft.write_bytes(data.tobytes())
 
 
 def _write(sheet: np.ndarray, text: str, place: tuple[int, int]) -> None:

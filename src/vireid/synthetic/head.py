@@ -142,6 +142,9 @@ class Head:
             canvas.spot(mouth, self._axes(0.013 * self.size * max(0.4, np.cos(self.yaw)), 0.004 * self.size), lips)
             nose = [self._pixel(0.003, 0.05, up)[0] for up in (-0.002, -0.018)]
             canvas.darken(np.asarray(nose), 0.8)
+        if abs(np.sin(self.yaw)) > 0.5 and np.cos(self.yaw) > -0.5:
+            tip, _ = self._pixel(0.0, 0.056, -0.016)
+            canvas.ellipse(tip, self._axes(0.009 * self.size, 0.009 * self.size), self.base + code("head", "skin"))
 
     def _draw_ears(self, canvas: Canvas) -> None:
         for side in (-0.046, 0.046):

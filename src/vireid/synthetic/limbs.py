@@ -114,7 +114,11 @@ def draw_arm(canvas: Canvas, person: Person, skeleton: Skeleton, view: View, sid
         return
     cloth = radii * (1.08 + 0.9 * (upper.loose - 1.0)) + 0.003 * tall
     full = _limb(view, points, cloth, _ARM_PLACES)
-    canvas.ribbon(full.between(-0.09, upper.sleeve), base + code("arms", "upper"), seam=0.7)
+    sleeve = full.between(-0.09, upper.sleeve)
+    # The seam begins below the shoulder, where the sleeve grows out of the trunk.
+    for edge in (sleeve.left, sleeve.right):
+        canvas.darken(edge[sleeve.length > 0.12], 0.55, 3.0)
+    canvas.ribbon(sleeve, base + code("arms", "upper"), seam=1.0)
     surface = Surface(band=full, yaw=view.yaw, roundness=1.0, bow=0.0, girth=0.03 * tall)
     second = base + code("arms", "upper_second")
     if upper.pattern in ("horizontal", "vertical", "checks", "dots"):

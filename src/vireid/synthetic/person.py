@@ -16,6 +16,8 @@ PATTERNS = ("plain", "horizontal", "vertical", "checks", "dots", "logo", "block"
 BAGS = ("none", "backpack", "crossbody", "handbag")
 HATS = ("none", "cap", "beanie", "brim")
 
+_HAIR_WEIGHTS: dict[str, float] = dict(zip(HAIR_STYLES, (1.0, 3.0, 1.5, 2.2, 1.0, 1.2, 0.8)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
@@ -222,16 +224,19 @@ def make_person(seed: int, person: int) -> Person:
     rng = stream(seed, Topic.PERSON, person)
     upper = _upper(rng)
     lower = _lower(rng, upper)
+    hat = _choice(rng, HATS, (3.0, 1.0, 0.8, 0.6))
+    # Hair that stands up does not fit under a hat.
+    styles = HAIR_STYLES if hat == "none" else tuple(style for style in HAIR_STYLES if style not in ("afro", "bun"))
     return Person(
         body=_body(rng),
         upper=upper,
         lower=lower,
-        hair_style=_choice(rng, HAIR_STYLES, (1.0, 3.0, 1.5, 2.2, 1.0, 1.2, 0.8)),
+        hair_style=_choice(rng, styles, tuple(_HAIR_WEIGHTS[style] for style in styles)),
         beard=bool(rng.random() < 0.2),
         bag=_choice(rng, BAGS, (1.3, 1.3, 1.1, 1.0)),
         bag_size=float(rng.uniform(0.75, 1.3)),
         bag_side=int(rng.choice((-1, 1))),
-        hat=_choice(rng, HATS, (3.0, 1.0, 0.8, 0.6)),
+        hat=hat,
         boots=float(rng.choice((0.0, 0.0, 0.25, 0.75))),
         socks=float(rng.choice((0.0, 0.2, 0.6, 1.0))),
         materials=_materials(rng),

@@ -69,8 +69,8 @@ def render(seed: int, *, person: int, camera: Camera, image: int, height: int, w
     """
     check_size(height, width)
     moment = stream(seed, Topic.MOMENT, person, camera.moment, image)
-    factor = 2.0 if height <= 200 else 1.34
-    board = (round(height * factor), round(width * factor))
+    # Twice the size, for smooth edges.
+    board = (2 * height, 2 * width)
     subject = _person(seed, person)
     tall = subject.body.height
     frame = 1.12 * (0.7 * tall + 0.3 * 1.72) * float(moment.uniform(0.97, 1.08))

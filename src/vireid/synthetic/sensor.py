@@ -34,7 +34,7 @@ def palette(people: tuple[Person, Person], props: dict[int, Material], *, infrar
 
 
 def _reflectance(material: Material, infrared: bool) -> tuple[float, float, float]:
-    return (material.infrared,) * 3 if infrared else material.visible
+    return (material.infrared, material.infrared, material.infrared) if infrared else material.visible
 
 
 def expose(
