@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 from torch import Tensor
 from torchvision import transforms as tv
 
@@ -210,3 +211,78 @@ def test_pixel_statistics_are_those_of_the_slow_reference(name: str, view: View)
         deviations = ((a.mean(dim=0) - b.mean(dim=0)) / error).abs().numpy()
         assert deviations.max() < 5  # of 480 numbers, 4 standard errors are rare and 5 are not chance
         assert np.sqrt((deviations**2).mean()) < 1.3
+
+
+# Rates, one draw switched on at a time: 4,000 samples tell 0.5 from 0.54.
+
+COUNT = 4000
+CLOSE = pytest.approx(0.5, abs=4 * (0.25 / COUNT) ** 0.5)
+OFF = {"padding": 0, "erasing": 0.0, "flipping": 0.0}
+
+
+def sample_many(view: str, color: tuple[int, int, int] | Tensor, **keywords: float) -> tuple[Tensor, Tensor]:
+    """Augmented copies of one image, and that image normalised alone."""
+    plain = torch.tensor(color, dtype=torch.uint8)[:, None, None].expand(3, 8, 6) if isinstance(color, tuple) else color
+    images = plain.expand(COUNT, 3, *plain.shape[1:])
+    keywords = OFF | SWITCHED_OFF.get(view, {}) | keywords
+    return getattr(transforms, view)(images, generator(0, 0, 0, view), **keywords), normalize(images[:1])[0]
+
+
+def changed(out: Tensor, plain: Tensor) -> Tensor:
+    return (out != plain).flatten(1).any(dim=1)
+
+
+def test_half_are_mirrored(name: str):
+    halves = torch.zeros(3, 8, 6, dtype=torch.uint8)
+    halves[:, :, 3:] = 255
+    out, _ = sample_many(name, halves, flipping=0.5)
+    assert (out[:, 0, 0, 0] > out[:, 0, 0, 5]).double().mean().item() == CLOSE
+
+
+def test_half_are_erased(name: str):
+    out, _ = sample_many(name, (9, 9, 9), erasing=0.5)
+    uniform = (out == out[:, :, :1, :1]).flatten(1).all(dim=1)
+    assert uniform.double().mean().item() == CLOSE
+
+
+def test_half_of_the_visible_are_gray():
+    out, plain = sample_many("visible_global", (200, 50, 0), graying=0.5)
+    gray = changed(out, plain)
+    assert gray.double().mean().item() == CLOSE
+    luma = 0.299 * 200 + 0.587 * 50
+    assert torch.equal(
+        out[gray], normalize(torch.full((1, 3, 8, 6), round(luma), dtype=torch.uint8)).expand_as(out[gray])
+    )
+
+
+def test_each_channel_is_exchanged_a_third_of_the_time():
+    out, plain = sample_many("visible_channel", (200, 50, 0))
+    for channel in range(3):
+        share = (out[:, 0, 0, 0] == plain[channel, 0, 0]).double().mean().item()
+        assert share == pytest.approx(1 / 3, abs=4 * (2 / 9 / COUNT) ** 0.5)
+
+
+def test_infrared_is_one_channel_or_gray_or_itself():
+    out, plain = sample_many("infrared_global", (90, 90, 90), second_channel=0.5, graying=0.5)
+    gray = (plain[:, 0, 0] * torch.tensor([0.2989, 0.5870, 0.1140])).sum()
+    itself = (out == plain).flatten(1).all(dim=1)
+    second = (out == plain[1]).flatten(1).all(dim=1)
+    luma = torch.isclose(out, gray).flatten(1).all(dim=1)
+    assert (itself.int() + second.int() + luma.int() == 1).all()
+    assert second.double().mean().item() == CLOSE
+    assert luma.double().mean().item() == pytest.approx(0.25, abs=4 * (3 / 16 / COUNT) ** 0.5)
+
+
+def test_half_of_the_infrared_are_scaled_by_two_hundredths_to_one():
+    out, plain = sample_many("infrared_channel", (90, 90, 90), scaling=0.5)
+    scaled = changed(out, plain)
+    assert scaled.double().mean().item() == CLOSE
+    factors = (out / plain)[scaled][:, :, 0, 0].double().numpy()
+    assert stats.kstest(factors.ravel(), stats.uniform(0.02, 0.98).cdf).pvalue > 1e-3
+    assert np.abs(np.corrcoef(factors.T) - np.eye(3)).max() < 0.1
+
+
+def test_brightness_is_half_to_one_and_a_half():
+    out, _ = sample_many("infrared_channel", (160, 160, 160), brightness=0.5)
+    value = out[:, 0, 0, 0].double() * IMAGENET_STD[0] + IMAGENET_MEAN[0]
+    assert stats.kstest((value * 255 + 0.5).numpy() / 160, stats.uniform(0.5, 1).cdf).pvalue > 1e-3

@@ -29,7 +29,7 @@ def center_triplet_loss(features: Float[Tensor, "..."], labels: Int[Tensor, "...
 
     Reference:
         The centre cluster loss of MPANet (Wu et al., Discover Cross-Modality Nuances for Visible-Infrared Person
-        Re-Identification, CVPR 2021), halved as in the code that MSCMNet's authors built on.
+        Re-Identification, CVPR 2021), halved as in the published code that the tests compare with.
 
     Deviation:
         With one identity in the batch there are no two centres to keep apart and that term is 0.
