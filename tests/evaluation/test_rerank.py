@@ -20,27 +20,29 @@ def slow_k_reciprocal(query: np.ndarray, gallery: np.ndarray, *, k1: int, k2: in
         for image in range(total)
     ]
 
-    def reciprocal(image: int, k: int) -> set[int]:  # eq. 2
+    def reciprocal(image: int, k: int) -> set[int]:
         return {other for other in ranking[image][: k + 1] if image in ranking[other][: k + 1]}
 
     encoding = np.zeros((total, total))
     for image in range(total):
         core = reciprocal(image, k1)
         wide = set(core)
-        for member in core:  # eq. 3
+        for member in core:  # the widened set R*
             narrow = reciprocal(member, round(k1 / 2))
             if len(core & narrow) > 2 / 3 * len(narrow):
                 wide |= narrow
-        for other in wide:  # eq. 7
+        for other in wide:  # V
             encoding[image, other] = np.exp(-distance[image, other])
         encoding[image] /= encoding[image].sum()
-    expanded = np.array([np.mean([encoding[other] for other in row[:k2]], axis=0) for row in ranking])  # eq. 11
+    expanded = np.array(
+        [np.mean([encoding[other] for other in row[:k2]], axis=0) for row in ranking]
+    )  # local query expansion
     scores = np.empty((len(query), len(gallery)))
     for q in range(len(query)):
         for g in range(len(gallery)):
             one, other = expanded[q], expanded[len(query) + g]
-            jaccard = 1 - np.minimum(one, other).sum() / np.maximum(one, other).sum()  # eq. 10
-            scores[q, g] = -((1 - weight) * jaccard + weight * distance[q, len(query) + g])  # eq. 12
+            jaccard = 1 - np.minimum(one, other).sum() / np.maximum(one, other).sum()
+            scores[q, g] = -((1 - weight) * jaccard + weight * distance[q, len(query) + g])
     return scores
 
 

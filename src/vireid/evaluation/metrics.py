@@ -45,7 +45,7 @@ def score(
 
     What a query may not see: ``sysu`` - a query of camera 3 sees no image of camera 2, whatever its identity (they
     look at the same place); ``llcm`` and ``folder`` - no image of its own identity from its own camera; ``regdb`` and
-    ``llcm-full`` - sees all.
+    ``llcm-full`` - nothing is hidden.
 
     Images with equal scores keep the gallery's order, so a result never depends on how a sort breaks ties.
 
@@ -63,7 +63,7 @@ def score(
             where it has no meaning, an unknown rule, or no query with a true match left.
 
     Reference: Wu et al., "RGB-Infrared Cross-Modality Person Re-Identification", ICCV 2017 (SYSU-MM01 rule);
-        Ye et al., "Deep Learning for Person Re-identification: A Survey and Outlook", TPAMI 2022, eq. 13 (mINP).
+        Ye et al., "Deep Learning for Person Re-identification: A Survey and Outlook", TPAMI 2022 (mINP).
 
     >>> result = score(
     ...     np.array([[0.9, 0.8, 0.1], [0.2, 0.3, 0.1]]), query_ids=[7, 7], gallery_ids=[4, 7, 7],

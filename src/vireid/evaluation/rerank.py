@@ -49,7 +49,7 @@ def k_reciprocal(
     Raises:
         VireidError: no query or gallery, features of different width, or a parameter out of range.
 
-    Reference: Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, eqs. 3-12.
+    Reference: Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, section 3.
 
     Deviation: where the paper is silent or differs, as the authors' released code, with which published numbers were
     made: d is squared and divided by the largest of its row, V has sum 1, k1 / 2 is rounded to even, and a member's
