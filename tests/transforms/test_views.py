@@ -94,7 +94,7 @@ def test_with_everything_off_a_view_only_normalises(off: str):
     view = getattr(transforms, off)
     out = view(images, generator(0, 0, 0, off), padding=0, erasing=0.0, flipping=0.0, **SWITCHED_OFF[off])
     assert torch.equal(out, normalize(images))
-    assert torch.equal(transforms.test_view(images), normalize(images))
+    assert torch.equal(transforms.evaluation_view(images), normalize(images))
 
 
 def test_with_everything_off_the_channel_view_is_one_normalised_channel():
@@ -138,7 +138,7 @@ def test_bad_input(view: View, images: Tensor, message: str, monkeypatch: pytest
     with pytest.raises(VireidError, match=message):
         drawn(view, images)
     with pytest.raises(VireidError, match=message):
-        transforms.test_view(images)
+        transforms.evaluation_view(images)
 
 
 # The table "Augmentation" of the method's reference page, a step a line, one Pillow image at a time.

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from vireid.data import ImageDataset
 from vireid.models import Network
-from vireid.transforms import test_view
+from vireid.transforms import evaluation_view
 from vireid.types import Embeddings, Modality, Records, VireidError
 
 __all__ = ["embed_records"]
@@ -73,6 +73,6 @@ def _embed(
     first = 0
     with torch.inference_mode():
         for pixels in loader:
-            vectors = network.embed(test_view(pixels.to(device, non_blocking=True)), modality, feature)
+            vectors = network.embed(evaluation_view(pixels.to(device, non_blocking=True)), modality, feature)
             yield slice(first, first + len(pixels)), vectors.float().cpu().numpy()
             first += len(pixels)

@@ -21,22 +21,27 @@ def records_of_images(places: Sequence[Path], modality: Modality, *, root: Path 
         root: what the paths of the table are relative to; the deepest folder that holds all images by default.
 
     Raises:
-        VireidError: a place that is not there, a folder without images, or no place at all.
+        VireidError: a place that is not there, a folder without images, an image outside ``root``, or no place at all.
     """
     if not places:
         raise VireidError("give at least one image or folder of images")
     files: set[Path] = set()
     for place in (Path(os.path.abspath(place)) for place in places):  # noqa: PTH100 - resolve() would follow links
         if place.is_dir():
-            found = list_images(place.parent, [place.name])
+            found = list_images(place, [""])
             if not found:
                 raise VireidError(f"there are no images in {place} ({', '.join(IMAGE_SUFFIXES)} are read)")
-            files.update(place.parent / path for path in found)
+            files.update(place / path for path in found)
         elif place.is_file():
             files.add(place)
         else:
             raise VireidError(f"there is no image or folder {place}")
-    base = Path(os.path.commonpath([file.parent for file in files])) if root is None else root.absolute()
+    base = Path(os.path.commonpath([file.parent for file in files]) if root is None else os.path.abspath(root))  # noqa: PTH100
+    outside = sorted(str(file) for file in files if not file.is_relative_to(base))
+    if outside:
+        raise VireidError(
+            f"every image must lie below the root {base}, but {outside[0]} does not; take a root above it"
+        )
     rows = [
         Record(path=file.relative_to(base).as_posix(), person=-1, camera=-1, modality=modality, split="test")
         for file in files

@@ -54,4 +54,7 @@ def search(
 
 
 def _unit(features: Float32[np.ndarray, "n d"]) -> torch.Tensor:
-    return torch.nn.functional.normalize(torch.from_numpy(features))
+    rows = torch.tensor(np.ascontiguousarray(features))
+    # Summed in double: squares of large or tiny numbers leave the range of float32.
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64)
+    return rows.div_(length.masked_fill(length == 0, 1).float())

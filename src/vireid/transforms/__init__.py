@@ -10,10 +10,10 @@ from vireid.transforms.normalize import IMAGENET_MEAN, IMAGENET_STD, normalize
 from vireid.transforms.randomness import generator
 from vireid.transforms.views import (
     View,
+    evaluation_view,
     infrared_channel,
     infrared_global,
     make_views,
-    test_view,
     visible_channel,
     visible_global,
 )
@@ -27,6 +27,7 @@ __all__ = [
     "draw_boxes",
     "draw_offsets",
     "erase",
+    "evaluation_view",
     "exchange_channels",
     "flip",
     "generator",
@@ -38,7 +39,6 @@ __all__ = [
     "normalize",
     "pad_and_crop",
     "scale_channels",
-    "test_view",
     "visible_channel",
     "visible_global",
 ]

@@ -25,10 +25,10 @@ from vireid.transforms.pixels import check_pixels
 
 __all__ = [
     "View",
+    "evaluation_view",
     "infrared_channel",
     "infrared_global",
     "make_views",
-    "test_view",
     "visible_channel",
     "visible_global",
 ]
@@ -164,7 +164,7 @@ def infrared_channel(
     return scale_channels(out, torch.where(scaled[:, None], scales, 1.0))
 
 
-def test_view(images: Shaped[Tensor, "..."]) -> Float[Tensor, "b 3 h w"]:
+def evaluation_view(images: Shaped[Tensor, "..."]) -> Float[Tensor, "b 3 h w"]:
     """The view of retrieval: normalised, nothing else.
 
     Args:
