@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,7 @@ def test_summary_and_progress_count_the_images(tmp_path: Path) -> None:
     )
     assert summary.images == len(list((tmp_path / "out").rglob("*.jpg"))) == 4 * 4 * 3
     assert (summary.persons, summary.cameras, summary.part_maps) == (4, 4, False)
+    assert str(summary).startswith("48 images of 4 people by 4 cameras in the layout folder, ")
     assert calls[-1] == (48, 48)
     assert calls == sorted(calls)
     assert not (tmp_path / "out" / "parts").exists()
@@ -99,4 +103,33 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(world, "render", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_world(tmp_path / "out", **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kill_leaves_no_folder_that_looks_whole(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from vireid.synthetic import write_world; "
+        f"write_world(Path({str(tmp_path / 'out')!r}), layout='folder', persons=400, images_per_camera=20, "
+        "height=128, width=64, seed=0, workers=1)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.monotonic() + 120
+        while not any(tmp_path.rglob("*.jpg")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (tmp_path / "out").exists()
+    assert [path.name.startswith(".out.unfinished-") for path in tmp_path.iterdir()] == [True]
+
+
+def test_an_error_in_the_progress_of_several_workers_leaves_nothing(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        write_world(tmp_path / "out", **{**SMALL, "images_per_camera": 20, "workers": 2}, progress=stop)
     assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,8 @@ from vireid.synthetic.stream import Topic, stream
 from vireid.types import Modality, VireidError
 
 MIN_HEIGHT, MIN_WIDTH, MAX_SIDE = 32, 16, 2048
+# Backgrounds are out of focus: beyond this many pixels down they are enlarged, to save memory.
+_FINEST_SCENE = 768
 # People who pass by are nobody of the data set: their numbers start where no data set gets.
 _STRANGERS = 1 << 30
 _PARTS = np.where(np.arange(256) < STRANGER, np.arange(256) // len(SLOTS), 0).astype(np.uint8)
@@ -78,9 +80,10 @@ def render(seed: int, *, person: int, camera: Camera, image: int, height: int, w
     across = board[1] / (0.5 * frame)
     view = _view(camera, moment, board, (across, unit))
     canvas = Canvas(*board, light=camera.light, ambient=camera.ambient, unit=unit)
-    stranger = _person(seed, _STRANGERS + int(moment.integers(1000)))
+    passer_by = _STRANGERS + int(moment.integers(1000))
     gait, turn = _gait(moment), float(moment.normal(0.0, 0.18))
     chance = float(moment.random())
+    stranger = _person(seed, passer_by) if chance < 0.10 else subject
     if chance < 0.06:
         _draw_stranger(canvas, stranger, view, moment, 0.42)
     draw_figure(canvas, subject, gait, view, turn=turn)
@@ -89,7 +92,7 @@ def render(seed: int, *, person: int, camera: Camera, image: int, height: int, w
     props = draw_prop(canvas, moment) if 0.10 <= chance < 0.18 else {}
     pixels = expose(
         canvas,
-        _crop(strip(seed, camera.place, camera.indoor, board[0]), moment, board),
+        _crop(strip(seed, camera.place, camera.indoor, min(board[0], _FINEST_SCENE)), moment, board),
         camera,
         palette((subject, stranger), props, infrared=camera.modality is Modality.INFRARED),
         moment=moment,
@@ -143,7 +146,7 @@ def _crop(
     scene: UInt8[np.ndarray, "a b 4"], moment: np.random.Generator, board: tuple[int, int]
 ) -> UInt8[np.ndarray, "h w 4"]:
     """The part of a place that is behind the person."""
-    width = min(scene.shape[1], max(1, round(board[0] * 0.5)))
+    width = min(scene.shape[1], max(1, round(scene.shape[0] * 0.5)))
     left = int(moment.integers(scene.shape[1] - width + 1))
     part = scene[:, left : left + width]
-    return part if width == board[1] else cv2.resize(part, (board[1], board[0]), interpolation=cv2.INTER_LINEAR)
+    return part if part.shape[:2] == board else cv2.resize(part, (board[1], board[0]), interpolation=cv2.INTER_LINEAR)

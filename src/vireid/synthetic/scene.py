@@ -184,7 +184,7 @@ _INDOOR: tuple[Callable[[_Strip, np.random.Generator, float], None], ...] = (_co
 _OUTDOOR: tuple[Callable[[_Strip, np.random.Generator, float], None], ...] = (_street, _park, _bricks)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def strip(seed: int, place: int, indoor: bool, height: int) -> UInt8[np.ndarray, "h w 4"]:
     """The background of a place: three times as wide as high; the last channel is the near infrared.
 

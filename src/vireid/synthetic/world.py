@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,13 @@ class WorldSummary:
     part_maps: bool
     seconds: float
 
+    def __str__(self) -> str:
+        maps = " with part maps" if self.part_maps else ""
+        return (
+            f"{self.images:,} images{maps} of {self.persons:,} people by {self.cameras} cameras in the layout "
+            f"{self.layout}, {self.images / max(self.seconds, 1e-9):.0f} a second"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
@@ -85,7 +93,8 @@ def write_world(
     """Make people, cameras and pictures of them, and write them in the layout of a data set with its split files.
 
     A picture is a function of the seed, the person, the camera, its number and its size: more people, more
-    pictures, or another number of workers change no byte of it. Nothing appears under `out` until all is written.
+    pictures, or another number of workers change no byte of it. Nothing appears under `out` until all is written;
+    a process that is killed outright leaves a hidden folder ``.<name>.unfinished-*`` beside it, free to delete.
 
     Args:
         out: folder to make; it may exist when it is empty.
@@ -95,7 +104,8 @@ def write_world(
         height: of a picture in pixels, 32 to 2048.
         width: of a picture in pixels, 16 to 2048.
         seed: of the world, at least 0.
-        part_maps: also write ``parts/<path of the picture>.png`` with the numbers of `PART_NAMES`.
+        part_maps: also write ``parts/<path of the picture>.png``: 8-bit gray, of the picture's size, with a number of
+            `PART_NAMES` a pixel: 0 background, 1 head, 2 upper, 3 lower, 4 arms, 5 feet, 6 bag.
         workers: processes; as many as the machine has cores when None. With more than one, call this under
             ``if __name__ == "__main__":`` in a script.
         test_fraction: share of the people for the test, within (0, 1): a half for RegDB, a third else, when None.
@@ -122,10 +132,12 @@ def write_world(
         ]
         done = 0
         count = min(workers or os.cpu_count() or 1, len(jobs))
-        for written in _work_here(jobs) if count == 1 else _work_apart(jobs, count):
-            done += written
-            if progress:
-                progress(done, len(plan.shots))
+        # Closed before the folder goes, so that no process goes on writing into it.
+        with closing(_work_here(jobs) if count == 1 else _work_apart(jobs, count)) as batches:
+            for written in batches:
+                done += written
+                if progress:
+                    progress(done, len(plan.shots))
         plan.write_splits(draft)
     cameras = {(shot.camera.number, shot.camera.modality) for shot in plan.shots}
     return WorldSummary(
@@ -156,7 +168,7 @@ def _check(
         ("persons", persons, 4, 9999),
         ("images_per_camera", images_per_camera, 1, 9999),
         ("seed", seed, 0, 2**63 - 1),
-        ("workers", workers or 1 if workers is None else workers, 1, 1024),
+        ("workers", 1 if workers is None else workers, 1, 1024),
     ):
         if not low <= value <= high:
             raise VireidError(f"{name} must be from {low} to {high}, got {value}")
@@ -189,14 +201,14 @@ def _whole_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _work_here(jobs: Sequence[_Job]) -> Iterator[int]:
-    return map(_write, jobs)
+def _work_here(jobs: Sequence[_Job]) -> Generator[int, None, None]:
+    yield from map(_write, jobs)
 
 
-def _work_apart(jobs: Sequence[_Job], count: int) -> Iterator[int]:
+def _work_apart(jobs: Sequence[_Job], count: int) -> Generator[int, None, None]:
     # Spawned, not forked: the caller may have threads (torch), which do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
         pending = {pool.submit(_write, job) for job in jobs}
         try:
             while pending:
@@ -209,6 +221,12 @@ def _work_apart(jobs: Sequence[_Job], count: int) -> Iterator[int]:
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    # One core each; and the parent alone answers an interrupt from the keyboard.
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write(job: _Job) -> int:
