@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -228,17 +230,26 @@ class Embeddings:
             VireidError: no such file, not an ``.npz``, a missing array, or what the constructor refuses.
         """
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                raise ValueError("it holds one nameless array, as numpy.save writes it; write it with numpy.savez")
+            with content as arrays:
                 missing = {"features", "paths"} - set(arrays.files)
                 if missing:
                     raise VireidError(
                         f"{file} must hold the arrays 'features' and 'paths', but {sorted(missing)} is missing "
                         f"(it holds {arrays.files})"
                     )
-                return cls(features=arrays["features"].astype(np.float32), paths=arrays["paths"].astype(str))
+                features, paths = arrays["features"], arrays["paths"]
+            if features.ndim != 2 or paths.ndim != 1 or features.dtype.kind not in "fiu":
+                raise VireidError(
+                    f"{file} must hold real numbers 'features' (n x d) and 'paths' (n), got {features.dtype} "
+                    f"{features.shape} and {paths.dtype} {paths.shape}"
+                )
+            return cls(features=features.astype(np.float32), paths=paths.astype(str))
         except FileNotFoundError:
             raise VireidError(f"there is no features file {file}") from None
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise VireidError(f"{file} is not a readable .npz of plain arrays: {error}") from error
 
     def save(self, file: Path) -> None:

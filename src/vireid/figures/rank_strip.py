@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from vireid.data import load_image
 from vireid.types import Ranking, Records, VireidError
@@ -18,9 +20,11 @@ RIGHT = (0, 90, 181)
 WRONG = (220, 110, 0)
 PLAIN = (90, 90, 90)
 PAPER = (255, 255, 255)
-GAP = 8
-CAPTION = 30
+MOUNT = (236, 236, 236)
+GAP = 12
+CAPTION = 32
 BORDER = 4
+NARROWEST = 56
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,7 +33,7 @@ class Tile:
 
     Attributes:
         pixels: RGB.
-        caption: up to two short lines beneath it.
+        caption: up to two short lines beneath it; what is wider than the tile ends in dots.
         correct: frames the tile and marks it right or wrong; None leaves it plain (a query, or no identities known).
     """
 
@@ -45,25 +49,28 @@ def rank_strip(rows: Sequence[tuple[Tile, Sequence[Tile]]], *, height: int = 160
 
     Args:
         rows: each query with its results; rows may differ in length.
-        height: of a tile in pixels; widths follow the images.
+        height: of a tile in pixels. All tiles are as wide as the widest image at that height, but at most 3/4 of the
+            height; images keep their proportions.
         title: a line above it all, left out when empty.
 
     Raises:
-        VireidError: no rows.
+        VireidError: no rows, or tiles of less than 16 pixels.
     """
-    if not rows:
-        raise VireidError("a strip of ranked results needs at least one query")
-    width = max(
-        round(tile.pixels.shape[1] * height / tile.pixels.shape[0]) for row in rows for tile in (row[0], *row[1])
-    )
-    width = max(width, 56)
-    head = 34 if title else GAP
+    if not rows or height < 16:
+        raise VireidError(
+            f"a strip of ranked results needs at least one query and tiles 16 pixels high, got {len(rows)} queries and "
+            f"height {height}"
+        )
+    widest = max(tile.pixels.shape[1] / tile.pixels.shape[0] for row in rows for tile in (row[0], *row[1]))
+    width = max(NARROWEST, round(height * min(widest, 0.75)))
+    title_font = ImageFont.load_default(16)
+    head = 38 if title else GAP
     longest = max(len(results) for _, results in rows)
-    size = (3 * GAP + width + (longest * (width + GAP)) + GAP, head + len(rows) * (height + CAPTION + GAP) + GAP)
-    sheet = Image.new("RGB", size, PAPER)
+    needed = max(4 * GAP + width + longest * (width + GAP), 2 * GAP + math.ceil(title_font.getlength(title)))
+    sheet = Image.new("RGB", (needed, head + len(rows) * (height + CAPTION + GAP)), PAPER)
     pen = ImageDraw.Draw(sheet)
     if title:
-        pen.text((GAP, GAP), title, fill="black", font=ImageFont.load_default(16))
+        pen.text((GAP, 10), title, fill="black", font=title_font)
     for number, (query, results) in enumerate(rows):
         top = head + number * (height + CAPTION + GAP)
         _draw_tile(sheet, pen, query, GAP, top, width, height)
@@ -100,35 +107,42 @@ def draw_ranking(
         asked = query_records[query]
         results = []
         for row, score in zip(ranking.rows[query].tolist(), ranking.scores[query].tolist()):
-            found = gallery_records[row]
-            results.append(
-                Tile(
-                    load_image(gallery_records.file(row)),
-                    f"{_name(gallery_records, found.person)} cam {found.camera}\n{score:.3f}",
-                    found.person == asked.person if known else None,
-                )
-            )
-        caption = f"{_name(query_records, asked.person)} cam {asked.camera}\nquery"
-        rows.append((Tile(load_image(query_records.file(query)), caption), results))
+            correct = gallery_records[row].person == asked.person if known else None
+            pixels = load_image(gallery_records.file(row))
+            results.append(Tile(pixels, _caption(gallery_records, row, f"{score:.3f}"), correct))
+        rows.append((Tile(load_image(query_records.file(query)), _caption(query_records, query, "query")), results))
     return rank_strip(rows, height=height, title=title)
 
 
-def _name(records: Records, person: int) -> str:
-    return records.person_names.get(person, "?" if person < 0 else str(person))
+def _caption(records: Records, row: int, role: str) -> str:
+    record = records[row]
+    unnamed = Path(record.path).name if record.person < 0 else f"person {record.person}"
+    camera = records.camera_names.get(record.camera, str(record.camera) if record.camera >= 0 else "")
+    return f"{records.person_names.get(record.person, unnamed)}\n" + (f"cam {camera}, {role}" if camera else role)
 
 
 def _draw_tile(
     sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, left: int, top: int, width: int, height: int
 ) -> None:
-    image = Image.fromarray(tile.pixels).resize((width, height), Image.Resampling.LANCZOS)
-    sheet.paste(image, (left, top))
+    mounted = ImageOps.pad(Image.fromarray(tile.pixels), (width, height), Image.Resampling.LANCZOS, color=MOUNT)
+    sheet.paste(mounted, (left, top))
     colour = PLAIN if tile.correct is None else RIGHT if tile.correct else WRONG
-    pen.rectangle(
-        [left, top, left + width - 1, top + height - 1], outline=colour, width=1 if tile.correct is None else BORDER
-    )
+    # Around the image, so that the frame hides none of it.
+    border = 1 if tile.correct is None else BORDER
+    box = [left - border, top - border, left + width - 1 + border, top + height - 1 + border]
+    pen.rectangle(box, outline=colour, width=border)
     if tile.correct is not None:
-        _draw_mark(pen, left + width - 13, top + 13, tile.correct)
-    pen.multiline_text((left, top + height + 2), tile.caption, fill=colour, font=ImageFont.load_default(11), spacing=1)
+        _draw_mark(pen, left + width - 11, top + 11, tile.correct)
+    font = ImageFont.load_default(11)
+    caption = "\n".join(_shorten(line, font, width) for line in tile.caption.splitlines()[:2])
+    pen.multiline_text((left, top + height + BORDER + 2), caption, fill=colour, font=font, spacing=1)
+
+
+def _shorten(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    kept = line
+    while kept and font.getlength(line if kept == line else kept + "...") > width:
+        kept = kept[:-1]
+    return line if kept == line else kept + "..."
 
 
 def _draw_mark(pen: ImageDraw.ImageDraw, x: int, y: int, correct: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from timm.layers.format import Format
 from torch import Tensor, nn
 
+from vireid.models.fitting import fit_weights
 from vireid.models.mimb import Scale
 from vireid.models.nonlocal_block import NonLocalBlock
 from vireid.types import VireidError
@@ -69,11 +71,11 @@ def build_backbone(
         model.set_input_size(img_size=image_size)  # pyright: ignore[reportCallIssue]
     stem, stages = _split(model, name)
     _check_split(model, stem, stages, image_size, name)
-    if last_stride == 1:
-        _remove_stride(stages[-1], name)
-    elif last_stride is not None:
+    if last_stride not in (1, None):
         raise VireidError(f"last_stride must be 1 or None (the backbone's own), got {last_stride}")
-    scales = _measure(stem, stages, image_size)
+    scales = _measure(stem, stages, image_size, name)
+    if last_stride == 1:
+        scales = (*scales[:-1], _remove_stride(stages[-1], scales[-2], name))
     if len(nonlocal_blocks) != STAGES:
         raise VireidError(f"nonlocal_blocks needs one count for each of {STAGES} stages, got {nonlocal_blocks}")
     for index, count in enumerate(nonlocal_blocks):
@@ -98,9 +100,11 @@ class ChannelsFirst(nn.Module):
 
 def _create(name: str, *, weights: str, options: Mapping[str, Any]) -> nn.Module:
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0].split('_')[0]}*")[:5]
+        near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0)
         raise VireidError(f"the backbone must be a timm model, but there is none named {name!r}; near it: {near}")
     if weights == "imagenet":
+        # What the network itself refuses is no fault of the weights.
+        _untrained(name, options)
         try:
             return timm.create_model(name, pretrained=True, num_classes=0, **options)
         # The hub client raises a different error for each way of being out of reach, most of them its own.
@@ -110,13 +114,19 @@ def _create(name: str, *, weights: str, options: Mapping[str, Any]) -> nn.Module
                 "point to a file of them (weights: a .safetensors or .pth of this timm model, or of torchvision's "
                 "ResNet), or train from scratch on purpose (weights: none)"
             ) from error
-    try:
-        model = timm.create_model(name, pretrained=False, num_classes=0, **options)
-    except TypeError as error:
-        raise VireidError(f"the backbone {name} does not take these options {dict(options)}: {error}") from error
+    model = _untrained(name, options)
     if weights != "none":
         _load(model, Path(weights), name)
     return model
+
+
+def _untrained(name: str, options: Mapping[str, Any]) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=False, num_classes=0, **options)
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise VireidError(
+            f"the backbone {name} does not take these options {dict(options)} ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _load(model: nn.Module, file: Path, name: str) -> None:
@@ -129,18 +139,18 @@ def _load(model: nn.Module, file: Path, name: str) -> None:
         raise VireidError(f"there is no weights file {file}; weights must be 'imagenet', 'none' or a file") from None
     except Exception as error:
         raise VireidError(f"{file} is not a plain file of weights (.safetensors or .pth): {error}") from error
-    nested = state.get("state_dict", state)
-    state: dict[str, Any] = dict(nested)
+    if isinstance(state, Mapping):
+        state = state.get("state_dict", state)
+    if not isinstance(state, Mapping):
+        raise VireidError(f"{file} must hold tensors by name, got {type(state).__name__}; save model.state_dict()")
     configuration: Mapping[str, Any] = getattr(model, "default_cfg", None) or {}
     classifier = configuration.get("classifier") or "fc"
     # The ImageNet classifier has no place in a network that embeds; every other key must fit.
-    state = {key: value for key, value in state.items() if not key.startswith(f"{classifier}.")}
-    result = model.load_state_dict(state, strict=False)
-    if result.missing_keys or result.unexpected_keys:
-        raise VireidError(
-            f"{file} does not fit {name}: missing {result.missing_keys[:5]} ({len(result.missing_keys)} in all), "
-            f"unexpected {result.unexpected_keys[:5]} ({len(result.unexpected_keys)} in all)"
-        )
+    faults = fit_weights(
+        model, {key: value for key, value in state.items() if not str(key).startswith(f"{classifier}.")}
+    )
+    if faults:
+        raise VireidError(f"{file} does not fit {name}: {faults}")
 
 
 def _split(model: nn.Module, name: str) -> tuple[nn.Module, list[nn.Module]]:
@@ -160,7 +170,10 @@ def _split(model: nn.Module, name: str) -> tuple[nn.Module, list[nn.Module]]:
         if child == first:
             break
         stem.add_module(child, module)
-    stages = [model.get_submodule(path) for path in paths]
+    try:
+        stages = [model.get_submodule(path) for path in paths]
+    except AttributeError as error:
+        raise VireidError(f"the backbone {name} has no stages that run one after the other: {error}") from error
     if getattr(model, "output_fmt", Format.NCHW) == Format.NHWC:
         return ChannelsFirst(stem, takes_images=True), [ChannelsFirst(stage, takes_images=False) for stage in stages]
     return stem, stages
@@ -186,14 +199,16 @@ def _check_split(
             parts.append(x)
         equal = all(torch.allclose(part, other, atol=1e-4, rtol=1e-4) for part, other in zip(parts, whole, strict=True))
     except (AttributeError, RuntimeError, TypeError, ValueError, AssertionError) as error:
-        raise VireidError(f"the backbone {name} cannot be taken apart at {image_size}: {error}") from error
+        raise VireidError(
+            f"the backbone {name} cannot be taken apart at {image_size} ({error}); take another"
+        ) from error
     if not equal:
         raise VireidError(f"the backbone {name} does more than run its stem and stages in order; take another")
     model.train()
 
 
 @torch.no_grad()
-def _measure(stem: nn.Module, stages: list[nn.Module], image_size: tuple[int, int]) -> tuple[Scale, ...]:
+def _measure(stem: nn.Module, stages: list[nn.Module], image_size: tuple[int, int], name: str) -> tuple[Scale, ...]:
     parts = nn.Sequential(stem, *stages).eval()
     x = _probe(image_size)
     scales = []
@@ -201,26 +216,43 @@ def _measure(stem: nn.Module, stages: list[nn.Module], image_size: tuple[int, in
         x = part(x)
         scales.append(Scale(*x.shape[1:]))
     parts.train()
+    g0, g1 = scales[:2]
+    # timm gives the stages' maps as b c h w, so a stem that speaks b h w c stands out beside the first of them.
+    if not 1 <= round(g0.height / g1.height) == round(g0.width / g1.width):
+        raise VireidError(f"the stem of {name} does not put out b c h w maps ({g0} before {g1}); take another backbone")
     return tuple(scales)
 
 
-def _remove_stride(stage: nn.Module, name: str) -> None:
+@torch.no_grad()
+def _remove_stride(stage: nn.Module, before: Scale, name: str) -> Scale:
+    """Make the last stage keep the grid of the one before it; the answer is its new scale."""
     strided = [
         module
         for module in stage.modules()
         if isinstance(module, nn.Conv2d | nn.AvgPool2d) and tuple(_pair(module.stride)) == (2, 2)
     ]
     odd = all(isinstance(module, nn.AvgPool2d) or _pair(module.kernel_size)[0] % 2 for module in strided)
+    refusal = VireidError(
+        f"the stride of the last stage of {name} cannot be taken out without shifting its grid; "
+        "use last_stride None for this backbone"
+    )
     if not strided or not odd:
-        raise VireidError(
-            f"the stride of the last stage of {name} cannot be taken out without shifting its grid; "
-            "use last_stride None for this backbone"
-        )
+        raise refusal
     for module in strided:
         module.stride = (1, 1)
         if isinstance(module, nn.AvgPool2d):
             # The pooled shortcut of a ResNet-D: at stride 1 it must pass its input through.
             module.kernel_size = (1, 1)
+    stage.eval()
+    try:
+        after = Scale(*stage(torch.zeros(1, before.channels, before.height, before.width)).shape[1:])
+    except RuntimeError as error:
+        # A stride in a part of another kind, such as a blur, is still there.
+        raise refusal from error
+    stage.train()
+    if (after.height, after.width) != (before.height, before.width):
+        raise refusal
+    return after
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -153,7 +153,8 @@ def build_network(
     Example: ``build_network(identities=395)`` is the paper's network; ``mimb=False, streams=DUAL_STREAMS`` its base.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed, which would seed every GPU as well.
+        torch.default_generator.manual_seed(seed)
         trunk = build_backbone(
             backbone,
             image_size=image_size,

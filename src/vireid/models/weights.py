@@ -10,6 +10,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
+from vireid.models.fitting import fit_weights
 from vireid.models.network import Network, build_network
 from vireid.models.streams import Stream
 from vireid.types import Modality, VireidError, write_atomically
@@ -43,7 +44,7 @@ def load_network(run: Path) -> tuple[Network, dict[str, Any]]:
     """The network of a run directory or a weights file, in evaluation mode on the CPU, and the facts saved with it.
 
     Raises:
-        VireidError: nothing there, not weights of this library, of a later version, or tensors that do not fit.
+        VireidError: nothing there, not weights of this library, of another version, or tensors that do not fit.
     """
     file = weights_file(run)
     try:
@@ -54,19 +55,20 @@ def load_network(run: Path) -> tuple[Network, dict[str, Any]]:
         raise VireidError(f"{file} is not a whole file of weights: {error}") from error
     if document is None:
         raise VireidError(f"{file} holds weights of another library: it does not say how to build its network")
-    if document["format"] != FORMAT:
-        raise VireidError(f"{file} has format {document['format']}, this version of the library reads {FORMAT}")
-    arguments = document["network"]
-    streams = [Stream(Modality(stream["modality"]), stream["view"], stream["stem"]) for stream in arguments["streams"]]
-    sequences = {key: tuple(value) for key, value in arguments.items() if isinstance(value, list)}
-    network = build_network(**(arguments | sequences | {"streams": tuple(streams), "weights": "none"}))
-    result = network.load_state_dict(tensors, strict=False)
-    if result.missing_keys or result.unexpected_keys:
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise VireidError(f"{file} has format {found}, this version of the library reads {FORMAT}")
+    try:
+        network = _build(document["network"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise VireidError(
-            f"the weights in {file} do not fit the network that they name: missing {result.missing_keys[:3]}, "
-            f"unexpected {result.unexpected_keys[:3]}"
-        )
-    return network.eval(), document["facts"]
+            f"{file} does not say how to build its network in this version's words ({type(error).__name__}: {error}); "
+            "load it with the version that saved it, or train again"
+        ) from error
+    result = fit_weights(network, tensors)
+    if result:
+        raise VireidError(f"the weights in {file} do not fit the network that they name: {result}")
+    return network.eval(), document.get("facts", {})
 
 
 def weights_file(run: Path) -> Path:
@@ -80,6 +82,14 @@ def weights_file(run: Path) -> Path:
         hint = "the run has not ended: continue it with train --resume" if (run / "config.json").is_file() else "no run"
         raise VireidError(f"there are no weights at {file} ({hint})")
     return file
+
+
+def _build(arguments: dict[str, Any]) -> Network:
+    streams = [Stream(Modality(stream["modality"]), stream["view"], stream["stem"]) for stream in arguments["streams"]]
+    keywords: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()
+    }
+    return build_network(**(keywords | {"streams": tuple(streams), "weights": "none"}))
 
 
 def _plain(value: Any) -> Any:

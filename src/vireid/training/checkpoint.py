@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,10 @@ def load_state(file: Path) -> dict[str, Any]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise VireidError(f"there is no training state {file} to resume from") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise VireidError(f"{file} is not a training state: {str(error).splitlines()[0]}") from error
+    # What damaged bytes make the unpickler raise has no end: index, key, value, unicode and struct errors were seen.
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise VireidError(f"{file} is not a training state, or only part of one: {said}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else None
         raise VireidError(f"{file} is a training state of format {found}, this version reads {FORMAT}; train again")
