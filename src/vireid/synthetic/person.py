@@ -160,9 +160,9 @@ def _upper(rng: np.random.Generator) -> Upper:
     loose = {"tank": 1.02, "coat": 1.16, "hoodie": 1.2, "jacket": 1.14}.get(kind, 1.04) + rng.uniform(0.0, 0.14)
     flare = {"dress": rng.uniform(0.0, 0.07), "coat": rng.uniform(0.0, 0.03)}.get(kind, 0.0)
     opening = rng.uniform(0.25, 0.6) if kind == "jacket" or (kind == "coat" and rng.random() < 0.5) else 0.0
-    weights = (2.2, 2.0, 1.0, 1.3, 1.0, 1.4, 1.6)
+    weights = (1.5, 2.0, 1.1, 1.3, 1.2, 1.4, 1.7)
     if opening:
-        weights = (4.0, 1.0, 0.5, 1.0, 0.0, 0.0, 1.5)
+        weights = (2.5, 1.2, 0.7, 1.0, 0.0, 0.0, 1.7)
     return Upper(
         kind=kind,
         sleeve=float(sleeve),
@@ -185,14 +185,14 @@ def _lower(rng: np.random.Generator, upper: Upper) -> Lower:
         hem=float(hem),
         loose=float(rng.uniform(1.0, 1.35)),
         flare=float(rng.uniform(-0.05, 0.4)) if kind != "skirt" else float(rng.uniform(0.0, 0.8)),
-        pattern=_choice(rng, PATTERNS, (4.0, 0.6, 1.4, 0.9, 0.0, 0.0, 0.7)),
+        pattern=_choice(rng, PATTERNS, (3.0, 0.7, 1.6, 1.0, 0.0, 0.0, 1.0)),
         period=float(rng.uniform(0.04, 0.08)),
     )
 
 
 def _materials(rng: np.random.Generator) -> dict[str, Material]:
     upper = fabric(rng)
-    lower = contrasting_fabric(rng, upper, fades=0.2)
+    lower = contrasting_fabric(rng, upper, fades=0.15)
     bag = contrasting_fabric(rng, upper, fades=0.1)
     tone = skin(rng)
     return {
@@ -201,7 +201,7 @@ def _materials(rng: np.random.Generator) -> dict[str, Material]:
         "eye": Material((0.08, 0.07, 0.07), float(rng.uniform(0.1, 0.25))),
         "hair": hair(rng),
         "upper": upper,
-        "upper_second": contrasting_fabric(rng, upper, fades=0.2),
+        "upper_second": contrasting_fabric(rng, upper, fades=0.17),
         "inner": contrasting_fabric(rng, upper, fades=0.15),
         "lower": lower,
         "lower_second": contrasting_fabric(rng, lower, fades=0.25),

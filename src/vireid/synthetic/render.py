@@ -108,7 +108,7 @@ def _view(camera: Camera, moment: np.random.Generator, board: tuple[int, int], s
     """The camera's view of this instant: people walk towards it or away, and boxes are never quite right."""
     away = int(moment.random() < 0.4)
     return View(
-        yaw=camera.yaws[away] + float(moment.normal(0.0, 0.25)),
+        yaw=camera.yaws[away] + float(moment.normal(0.0, 0.2)),
         elevation=camera.elevation,
         perspective=camera.perspective,
         scale=scale,
