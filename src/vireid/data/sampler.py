@@ -25,7 +25,7 @@ class IdentitySampler:
     """Draw P identities and K visible and K infrared images of each, as a function of (seed, epoch, step) alone.
 
     An epoch has ``max(visible images, infrared images) // (P K)`` steps, at least one, as in the released code. Labels
-    number the identities in ascending order. Identities seen in one modality only cannot be drawn; ``skipped`` has them.
+    number the identities in ascending order. Identities seen in one modality only cannot be drawn: see ``skipped``.
 
     Args:
         records: the table; only the ``train`` split is drawn from.

@@ -42,7 +42,8 @@ def make_criterion(
     Raises:
         VireidError: negative weights, or nothing to train on.
     """
-    if min(identity_weight, metric_weight) < 0 or (metric == "none" and identity_weight == 0):
+    trained = identity_weight > 0 or (metric != "none" and metric_weight > 0)
+    if min(identity_weight, metric_weight) < 0 or not trained:
         raise VireidError(
             "a loss needs weights of at least 0 and one of them above 0, got identity_weight "
             f"{identity_weight}, metric_weight {metric_weight} with metric {metric!r}"
