@@ -40,6 +40,8 @@ class NetworkConfig:
     """Where the backbone starts: 'imagenet', 'none' (random, on purpose), or a .safetensors or .pth file."""
     channels: tuple[int, ...] | None = None
     """Widths of the four stages of a ResNet, where they differ from the model's own."""
+    stem_width: int | None = None
+    """Width of the first convolutions of a ResNet with a deep stem, where it differs from the model's own."""
     height: int = 384
     """Of the images that the network sees, in pixels."""
     width: int = 192

@@ -19,6 +19,7 @@ RECIPES = {
             backbone="resnet10t",
             weights="none",
             channels=(32, 64, 128, 256),
+            stem_width=16,
             height=96,
             width=48,
             nonlocal_blocks=(0, 0, 0, 0),

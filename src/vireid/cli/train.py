@@ -86,12 +86,12 @@ def network_arguments(config: NetworkConfig, *, identities: int, seed: int) -> d
     """Keywords of `build_network` for a configuration."""
     arguments = dataclasses.asdict(config)
     size = (arguments.pop("height"), arguments.pop("width"))
-    channels = arguments.pop("channels")
+    options = {key: arguments.pop(key) for key in ("channels", "stem_width")}
     return arguments | {
         "identities": identities,
         "seed": seed,
         "image_size": size,
-        "backbone_options": {"channels": channels} if channels else None,
+        "backbone_options": {key: value for key, value in options.items() if value is not None},
         "streams": QUADRUPLE_STREAMS if config.streams == "quadruple" else DUAL_STREAMS,
     }
 

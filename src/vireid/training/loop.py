@@ -131,6 +131,8 @@ def fit(
         state = load_state(out / STATE)
         _restore(state, network, optimizer, scaler, out / STATE)
         first = state["epoch"]
+    # Convolutions run faster on this layout of the same numbers, on CPUs as on GPUs.
+    network.to(memory_format=torch.channels_last)
     module, optimizer = fabric.setup(network, optimizer)
     order = [(epoch, step) for epoch in range(first, epochs) for step in range(steps * accumulate)]
     loader = DataLoader(
@@ -229,10 +231,11 @@ def _make_views(
         Modality.VISIBLE: batch.visible.to(device, non_blocking=True),
         Modality.INFRARED: batch.infrared.to(device, non_blocking=True),
     }
-    return [
+    made = [
         views[stream.view](pixels[stream.modality], generator(seed, epoch, step, stream.view))
         for stream in network.streams
     ]
+    return [view.contiguous(memory_format=torch.channels_last) for view in made]
 
 
 def _reports(

@@ -1,0 +1,228 @@
+"""The training loop: what it learns, what it leaves behind, and that a killed run ends where an unbroken one does."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vireid.data import load_batch
+from vireid.data.sampler import IdentitySampler
+from vireid.models import QUADRUPLE_STREAMS, build_network
+from vireid.training import fit, make_criterion
+from vireid.training.batches import TrainingBatches
+from vireid.transforms import make_views
+from vireid.types import Modality, Record, Records, VireidError
+
+SIZE = (32, 16)
+PERSONS, EACH = 4, 3
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory) -> Records:
+    """Four people who differ in the pattern of their clothes, which both modalities show."""
+    root = tmp_path_factory.mktemp("people")
+    random = np.random.default_rng(0)
+    rows = []
+    for person in range(PERSONS):
+        pattern = random.integers(0, 200, (4, 2, 1)).repeat(8, 0).repeat(8, 1)
+        for modality in Modality:
+            for number in range(EACH):
+                tint = [1.0, 0.7, 0.4] if modality is Modality.VISIBLE else [1.0, 1.0, 1.0]
+                pixels = pattern * tint + random.integers(0, 50, (*SIZE, 1))
+                path = f"{modality.value}_{person}_{number}.png"
+                Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / path)
+                rows.append(Record(path=path, person=person, camera=0, modality=modality, split="train"))
+    return Records.build(root, rows)
+
+
+def small_network(**changes):
+    arguments = {
+        "identities": PERSONS,
+        "image_size": SIZE,
+        "streams": QUADRUPLE_STREAMS,
+        "backbone": "resnet10t",
+        "backbone_options": {"channels": (8, 16, 24, 32)},
+        "weights": "none",
+        "nonlocal_blocks": (0, 0, 0, 0),
+        "mimb_tokens": 8,
+        "mimb_heads": 2,
+    }
+    return build_network(**(arguments | changes))
+
+
+def train(records, out, network=None, **changes):
+    arguments = {
+        "views": make_views(padding=2, erasing=0.3),
+        "criterion": make_criterion(),
+        "epochs": 3,
+        "identities": 2,
+        "images": 2,
+        "learning_rate": 0.02,
+        "head_learning_rate": 0.05,
+        "accelerator": "cpu",
+        "log_every": 2,
+    }
+    return fit(network or small_network(), records, out=out, **(arguments | changes))
+
+
+def log_of(out):
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def assert_same_weights(one, other):
+    first, second = one.state_dict(), other.state_dict()
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+@pytest.fixture(scope="module")
+def unbroken(records, tmp_path_factory):
+    out = tmp_path_factory.mktemp("unbroken")
+    return train(records, out), out
+
+
+def test_a_run_leaves_a_log_line_for_every_step(unbroken):
+    _, out = unbroken
+    lines = log_of(out)
+    assert [line["step"] for line in lines] == list(range(9))
+    assert [line["epoch"] for line in lines] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert {"loss/identity", "loss/quadruple_center", "learning_rate", "images"} < set(lines[0])
+    assert lines[0]["images"] == 2 * 2 * 4
+    assert list((out / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize("last_step", [0, 2, 3, 4, 7])
+def test_a_killed_run_resumes_to_the_same_weights_and_log(records, unbroken, tmp_path, last_step):
+    def kill(report):
+        if report.step >= last_step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(records, tmp_path, on_step=kill)
+    resumed = train(records, tmp_path, resume=True)
+    assert_same_weights(resumed, unbroken[0])
+    kept = ("step", "epoch", "loss/identity", "loss/quadruple_center", "learning_rate", "images")
+    assert [[line[key] for key in kept] for line in log_of(tmp_path)] == [
+        [line[key] for key in kept] for line in log_of(unbroken[1])
+    ]
+
+
+def test_resuming_a_run_that_never_saved_starts_it(records, unbroken, tmp_path):
+    assert_same_weights(train(records, tmp_path, resume=True), unbroken[0])
+
+
+def test_weights_do_not_depend_on_reading_processes_or_on_the_global_random_state(records, unbroken, tmp_path):
+    torch.manual_seed(99)
+    np.random.seed(99)  # noqa: NPY002 - the state that careless code would draw from
+    assert_same_weights(train(records, tmp_path, workers=2), unbroken[0])
+
+
+def test_another_seed_ends_in_other_weights(records, unbroken, tmp_path):
+    other = train(records, tmp_path, seed=1)
+    assert not torch.equal(other.head.classifier.weight, unbroken[0].head.classifier.weight)
+
+
+def test_the_loss_falls(records, tmp_path):
+    train(records, tmp_path, epochs=60, identities=4, images=2, views=make_views(padding=0, erasing=0.0))
+    identity = [line["loss/identity"] for line in log_of(tmp_path)]
+    assert np.mean(identity[-3:]) < 0.8 * np.mean(identity[:3])
+
+
+def test_warm_up_and_milestones_reach_the_optimiser(records, tmp_path):
+    train(records, tmp_path, epochs=4, warmup_epochs=2, milestones=(3,))
+    rates = [line["learning_rate"] for line in log_of(tmp_path)][::3]
+    assert rates == pytest.approx([0.01, 0.02, 0.02, 0.002])
+
+
+def test_accumulation_averages_the_gradients_of_its_batches(records, tmp_path):
+    """One step over two batches equals a step along the mean of the gradients of the two, taken apart."""
+    slow = small_network()
+    sampler = IdentitySampler(records, identities=2, images=2, seed=0)
+    criterion, views = make_criterion(), make_views(padding=0, erasing=0.0)
+    from vireid.transforms import generator
+
+    slow.train()
+    for part in range(2):
+        rows = sampler.batch(0, part)
+        pixels = {
+            Modality.VISIBLE: load_batch(records, rows.visible, height=SIZE[0], width=SIZE[1]),
+            Modality.INFRARED: load_batch(records, rows.infrared, height=SIZE[0], width=SIZE[1]),
+        }
+        inputs = [
+            views[stream.view](pixels[stream.modality], generator(0, 0, part, stream.view)) for stream in slow.streams
+        ]
+        terms = criterion(slow(inputs), torch.from_numpy(rows.labels).repeat(4))
+        (sum(terms.values()) / 2).backward()
+    rate, decay = 0.05, 0.0
+    expected = slow.head.classifier.weight - rate * slow.head.classifier.weight.grad
+    found = train(
+        records,
+        tmp_path,
+        epochs=1,
+        accumulate=2,
+        views=views,
+        momentum=0.0,
+        nesterov=False,
+        weight_decay=decay,
+        head_learning_rate=rate,
+    )
+    steps = len(log_of(tmp_path))
+    assert steps == max(1, sampler.steps // 2) == 1
+    torch.testing.assert_close(found.head.classifier.weight, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_bf16_trains(records, tmp_path):
+    network = train(records, tmp_path, epochs=1, precision="bf16")
+    assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
+    assert next(network.parameters()).dtype == torch.float32
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine with a GPU")
+def test_fp16_without_a_gpu_is_refused(records, tmp_path):
+    with pytest.raises(VireidError, match="precision 16 needs a CUDA GPU"):
+        train(records, tmp_path, precision="16", accelerator="auto")
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(records, tmp_path):
+    def criterion(output, labels):
+        terms = make_criterion()(output, labels)
+        return terms | {"broken": output.features.sum() * float("nan")}
+
+    with pytest.raises(VireidError, match="its term 'broken' is nan at step 0"):
+        train(records, tmp_path, criterion=criterion)
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_the_state_of_another_network_is_refused(records, tmp_path):
+    train(records, tmp_path, epochs=1)
+    with pytest.raises(VireidError, match="belongs to another training"):
+        train(records, tmp_path, network=small_network(mimb=False), resume=True)
+
+
+def test_an_unreadable_image_is_named(records, tmp_path):
+    root = tmp_path / "copy"
+    root.mkdir()
+    for record in records:
+        (root / record.path).write_bytes((records.root / record.path).read_bytes()[:-40])
+    broken = Records.build(root, list(records))
+    with pytest.raises(VireidError, match=r"(visible|infrared)_\d_\d\.png"):
+        train(broken, tmp_path / "out")
+
+
+@pytest.mark.parametrize("argument", ["epochs", "accumulate", "log_every"])
+def test_counts_below_one_are_refused(records, tmp_path, argument):
+    with pytest.raises(VireidError, match="must be at least 1"):
+        train(records, tmp_path, **{argument: 0})
+
+
+def test_batches_hold_what_the_sampler_drew(records):
+    sampler = IdentitySampler(records, identities=3, images=2, seed=5)
+    batch = TrainingBatches(records, sampler, SIZE)[1, 4]
+    rows = sampler.batch(1, 4)
+    assert torch.equal(batch.labels, torch.from_numpy(rows.labels))
+    assert torch.equal(batch.infrared, load_batch(records, rows.infrared, height=SIZE[0], width=SIZE[1]))
+    assert batch.visible.shape == (6, 3, *SIZE)
+    assert batch.visible.dtype == torch.uint8
