@@ -27,8 +27,8 @@ from vireid.types import Embeddings, Modality, Records, VireidError, write_atomi
 __all__ = ["demo"]
 
 RECIPE = "mscmnet-small"
-PERSONS = 120
-IMAGES_PER_CAMERA = 5
+PERSONS = 200
+IMAGES_PER_CAMERA = 4
 SIZE = (128, 64)
 MODES = ("all", "indoor")
 PICTURED = 6
@@ -103,7 +103,8 @@ def demo(config: DemoConfig) -> None:
     picture = results / "ranked.png"
     _draw(records, embeddings["trained"], plans["all"].trials[0].gallery_rows, picture)
     console.print(table)
-    _say_what_next(config.out, world, run, picture)
+    query = records.file(int(records.rows(modality=Modality.INFRARED)[0]))
+    _say_what_next(config.out, world, run, picture, query)
 
 
 def _embed(network: Network, records: Records, name: str) -> Embeddings:
@@ -113,9 +114,10 @@ def _embed(network: Network, records: Records, name: str) -> Embeddings:
 
 def _draw(records: Records, embeddings: Embeddings, gallery_rows: np.ndarray, file: Path) -> None:
     """A handful of infrared queries of different people, evenly spread over the test people, and their best matches."""
-    infrared = records.rows(modality=Modality.INFRARED)
+    # Queries of camera 6 see the whole gallery; those of camera 3 would have to be kept from camera 2.
+    infrared = records.rows(cameras=[6])
     _, firsts = np.unique(records.persons[infrared], return_index=True)
-    chosen = infrared[firsts[np.linspace(0, len(firsts) - 1, PICTURED).round().astype(int)]]
+    chosen = infrared[firsts[np.unique(np.linspace(0, len(firsts) - 1, PICTURED).round().astype(int))]]
     gallery_rows = np.sort(gallery_rows)
     ranking = search(embeddings.features[chosen], embeddings.features[gallery_rows], top=10)
     picture = draw_ranking(
@@ -130,15 +132,15 @@ def _draw(records: Records, embeddings: Embeddings, gallery_rows: np.ndarray, fi
         picture.save(draft, format="PNG")
 
 
-def _say_what_next(out: Path, world: Path, run: Path, picture: Path) -> None:
+def _say_what_next(out: Path, world: Path, run: Path, picture: Path, query: Path) -> None:
     console.print(
         f"\nLook at [bold]{picture}[/]; every figure with its protocol is in {picture.parent / 'results.json'}.\n"
     )
     console.print("Next, try:", style="bold")
-    query = f"{world}/cam3"
+    found = f"--gallery {world / 'cam4'} --top 5 --picture {out / 'found.png'}"
     for command in (
-        f"vireid search --checkpoint {run} --queries {query} --gallery {world}/cam1 --top 5 --picture {out}/search.png",
+        f"vireid search --checkpoint {run} --queries {query} {found}",
         f"vireid evaluate --checkpoint {run} --dataset sysu --root {world} --mode all --rerank",
-        f"vireid train {RECIPE} --root {world} --out {out}/no-mimb --network.no-mimb",
+        f"vireid train {RECIPE} --root {world} --out {out / 'no-mimb'} --network.no-mimb",
     ):
         console.print(f"  {command}", soft_wrap=True)
