@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, Suppress, arg
+from tyro.conf import FlagCreatePairsOff, Positional, Suppress, arg
 
 __all__ = [
     "DemoConfig",
@@ -27,7 +27,21 @@ __all__ = [
 ]
 
 DatasetName = Literal["sysu", "regdb", "llcm", "folder"]
+LightName = Literal["visible", "infrared"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+# How the help calls a value, without "(default: None)" where None means that the flag is not given.
+Flag = FlagCreatePairsOff[Annotated[bool, arg(help_behavior_hint="")]]
+Root = Annotated[Path, arg(metavar="ROOT")]
+Out = Annotated[Path, arg(metavar="OUT")]
+Run = Annotated[Path, arg(metavar="RUN")]
+OptionalRun = Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")]
+OptionalFile = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
+OptionalFolder = Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")]
+
+
+def _unless_none(default: str) -> str:
+    return "" if default == "None" else f"(default: {default})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +52,9 @@ class NetworkConfig:
     """Any timm model with four stages."""
     weights: str = "imagenet"
     """Where the backbone starts: 'imagenet', 'none' (random, on purpose), or a .safetensors or .pth file."""
-    channels: tuple[int, ...] | None = None
-    """Widths of the four stages of a ResNet, where they differ from the model's own."""
-    stem_width: int | None = None
+    channels: Annotated[tuple[int, ...] | None, arg(metavar="INT INT INT INT", help_behavior_hint=_unless_none)] = None
+    """Widths of the four stages of a ResNet; the model's own where it is left out."""
+    stem_width: Annotated[int | None, arg(metavar="INT", help_behavior_hint=_unless_none)] = None
     """Width of the first convolutions of a ResNet with a deep stem, where it differs from the model's own."""
     height: int = 384
     """Of the images that the network sees, in pixels."""
@@ -140,9 +154,9 @@ class RecipeConfig:
 class TrainConfig:
     """A recipe, its data and where the run goes."""
 
-    root: Path
+    root: Root
     """Folder of the data set."""
-    out: Path
+    out: Out
     """Run directory, made if it is not there."""
     recipe: Annotated[RecipeConfig, arg(name="")]
     name: Suppress[str] = "mscmnet"
@@ -153,7 +167,7 @@ class TrainConfig:
     """Which of RegDB's ten splits to train on."""
     seed: int = 0
     """Of initial weights, sampling and augmentation."""
-    resume: bool = False
+    resume: Flag = False
     """Continue the run in OUT from its last whole epoch."""
     select: Literal["last", "best-on-test"] = "last"
     """Which epoch's weights to keep; best-on-test picks by Rank-1 on the TEST people, and every result says so."""
@@ -167,7 +181,7 @@ class TrainConfig:
 class SynthConfig:
     """A made world."""
 
-    out: Positional[Path]
+    out: Positional[Out]
     """Folder to make; it must not hold files."""
     dataset: DatasetName = "sysu"
     """Whose layout to write."""
@@ -181,27 +195,27 @@ class SynthConfig:
     """Of an image, in pixels."""
     seed: int = 0
     """The whole world is a function of it."""
-    part_maps: bool = False
+    part_maps: Flag = False
     """Write a part map beside each image: background, head, upper, lower, arms, feet, bag."""
-    workers: int | None = None
-    """Processes that draw; all cores by default. The files do not depend on it."""
+    workers: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: all cores)")] = None
+    """Processes that draw. The files do not depend on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorConfig:
     """A check of a data set on disk."""
 
-    root: Positional[Path]
+    root: Positional[Annotated[Path | None, arg(metavar="ROOT", help_behavior_hint="")]] = None
     """Folder of the data set."""
     dataset: DatasetName
     """What the folder should hold."""
     trial: int = 1
     """Which of RegDB's ten splits to check."""
-    quick: bool = False
+    quick: Flag = False
     """Leave the pixels alone: check layout and splits only."""
-    list_bad: bool = False
+    list_bad: Flag = False
     """Print the paths of unreadable images alone, one a line."""
-    how_to_obtain: bool = False
+    how_to_obtain: Flag = False
     """Print how to obtain the data set and stop."""
 
 
@@ -211,11 +225,11 @@ class EvaluateConfig:
 
     dataset: DatasetName
     """Whose protocol."""
-    root: Path
+    root: Root
     """Folder of the data set; with --features its split files are enough."""
-    checkpoint: Path | None = None
+    checkpoint: OptionalRun = None
     """A run directory or a weights file to embed the images with."""
-    features: Path | None = None
+    features: Annotated[Path | None, arg(metavar="F.npz", help_behavior_hint="")] = None
     """An .npz with 'features' (n x d) and 'paths' (relative to ROOT) from anywhere."""
     mode: Literal["all", "indoor"] = "all"
     """SYSU-MM01: gallery from cameras 1, 2, 4, 5 or from 1, 2."""
@@ -231,11 +245,11 @@ class EvaluateConfig:
     """RegDB: which of its ten splits; a run is tested on its own only."""
     trials: int = 10
     """SYSU-MM01 and LLCM: galleries to draw and average over."""
-    rerank: bool = False
+    rerank: Flag = False
     """Re-rank by k-reciprocal neighbours; never compare such numbers with plain ones."""
     feature: Literal["bn", "pool"] = "bn"
     """With --checkpoint: the feature after or before the BatchNorm."""
-    json: Path | None = None
+    json: OptionalFile = None
     """Write protocol, every trial, mean and spread there."""
     accelerator: Accelerator = "auto"
     """Where to embed."""
@@ -247,15 +261,15 @@ class EvaluateConfig:
 class EmbedConfig:
     """Vectors of images."""
 
-    checkpoint: Path
+    checkpoint: Run
     """A run directory or a weights file."""
-    root: Path
+    root: Root
     """Folder of the data set, or any folder of images with --modality."""
-    out: Path
+    out: Annotated[Path, arg(metavar="F.npz")]
     """The .npz to write: 'features' (n x d, length 1) and 'paths' (relative to ROOT)."""
-    dataset: DatasetName | None = None
+    dataset: Annotated[DatasetName | None, arg(metavar="{sysu,regdb,llcm,folder}", help_behavior_hint="")] = None
     """What the folder holds; left out, --modality must be given and every image below ROOT is embedded."""
-    modality: Literal["visible", "infrared"] | None = None
+    modality: Annotated[LightName | None, arg(metavar="{visible,infrared}", help_behavior_hint="")] = None
     """Of all images of a plain folder."""
     split: Literal["test", "train", "all"] = "test"
     """Which side of a data set."""
@@ -273,23 +287,23 @@ class EmbedConfig:
 class SearchConfig:
     """The nearest gallery images of some queries."""
 
-    checkpoint: Path
+    checkpoint: Run
     """A run directory or a weights file."""
-    queries: tuple[Path, ...]
+    queries: Annotated[tuple[Path, ...], arg(metavar="PATH [PATH ...]")]
     """Images, or folders of images."""
-    gallery: Path
+    gallery: Annotated[Path, arg(metavar="FOLDER|F.npz")]
     """A folder of images, or an .npz that vireid embed wrote with the same checkpoint."""
-    modality: Literal["visible", "infrared"] = "infrared"
+    modality: LightName = "infrared"
     """Of the queries."""
-    gallery_modality: Literal["visible", "infrared"] = "visible"
+    gallery_modality: LightName = "visible"
     """Of the images in a gallery folder."""
-    gallery_root: Path | None = None
+    gallery_root: OptionalFolder = None
     """With an .npz: the folder that its paths are relative to, for --picture."""
     top: int = 10
     """Results of each query."""
-    json: Path | None = None
+    json: OptionalFile = None
     """Write the results there."""
-    picture: Path | None = None
+    picture: OptionalFile = None
     """Draw the results there (.png or .jpg)."""
     accelerator: Accelerator = "auto"
     """Where to embed."""
@@ -301,7 +315,7 @@ class SearchConfig:
 class DemoConfig:
     """The whole thing on a made world."""
 
-    out: Path = Path("demo")
+    out: Out = Path("demo")
     """Folder for the world, the run and the results; finished stages in it are not done again."""
     seed: int = 0
     """Of the world and the training."""

@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from vireid.cli.config import DoctorConfig
-from vireid.cli.console import console, progress_bar
-from vireid.data import HOW_TO_OBTAIN, Diagnosis, diagnose
+from vireid.cli.console import console, progress_bar, progress_console, say
+from vireid.data import HOW_TO_OBTAIN, Diagnosis, Fault, diagnose
+from vireid.types import VireidError
 
 __all__ = ["doctor", "show_diagnosis"]
 
-MARKS = {"error": "[bold red]error[/]", "warning": "[yellow]warning[/]", "note": "[blue]note[/]"}
+STYLES = {"error": "bold red", "warning": "yellow", "note": "blue"}
+INDENT = " " * 9
 
 
 def doctor(config: DoctorConfig) -> int:
-    """Check and report; the exit code is 1 when a run would fail or be wrong."""
+    """Check and report; the exit code is 1 when a run would fail or be wrong.
+
+    Raises:
+        VireidError: no folder is given, or what `vireid.data.diagnose` refuses.
+    """
     if config.how_to_obtain:
-        console.print(HOW_TO_OBTAIN[config.dataset])
+        say(HOW_TO_OBTAIN[config.dataset], indent="    ")
         return 0
-    with progress_bar("looking into", "images") as progress:
+    if config.root is None:
+        raise VireidError("doctor needs the folder of a data set: vireid doctor ROOT --dataset NAME")
+    with progress_bar("looking into") as progress:
         diagnosis = diagnose(config.dataset, config.root, trial=config.trial, quick=config.quick, progress=progress)
     if config.list_bad:
         sys.stdout.writelines(f"{path}\n" for path in diagnosis.bad_paths)
-    else:
-        show_diagnosis(diagnosis)
-        if not Path(config.root).is_dir():
-            console.print(HOW_TO_OBTAIN[config.dataset])
+        if diagnosis.failed and not diagnosis.bad_paths:
+            progress_console.print("every image can be read, but other things are wrong: leave out --list-bad")
+        return int(diagnosis.failed)
+    show_diagnosis(diagnosis)
+    if not config.root.is_dir():
+        say(f"\n{HOW_TO_OBTAIN[config.dataset]}", indent="    ")
     return int(diagnosis.failed)
 
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Counts, then every fault with what, where and what to do, then the verdict."""
-    table = Table(title=f"{diagnosis.dataset} in {diagnosis.root}", title_justify="left")
-    for name in ("split", "modality", "persons", "cameras", "images"):
-        table.add_column(name, justify="left" if name in ("split", "modality") else "right")
-    for count in diagnosis.counts:
-        table.add_row(count.split, count.modality, str(count.persons), str(count.cameras), str(count.images))
-    console.print(table)
+    say(f"{diagnosis.root}, read as {diagnosis.dataset}")
+    if diagnosis.counts:
+        table = Table()
+        for name in ("split", "modality", "persons", "cameras", "images"):
+            table.add_column(name, justify="left" if name in ("split", "modality") else "right")
+        for count in diagnosis.counts:
+            table.add_row(count.split, count.modality, str(count.persons), str(count.cameras), str(count.images))
+        console.print(table)
     for found in diagnosis.faults:
-        console.print(f"{MARKS[found.severity]} {escape(str(found))}")
+        _show_fault(found)
     verdict = "a run would fail or be wrong" if diagnosis.failed else "a run can start"
-    console.print(f"{diagnosis.looked_into} of {diagnosis.images} images looked into: {verdict}")
+    say(f"{diagnosis.looked_into} of {diagnosis.images} images looked into: {verdict}", style="bold")
+
+
+def _show_fault(found: Fault) -> None:
+    say(f"{found.severity:<{len(INDENT)}}{found.what}", style=STYLES[found.severity], indent=INDENT)
+    more = found.count - len(found.where)
+    for place in (*found.where, *([f"and {more} more"] if more > 0 else [])):
+        say(f"{INDENT}- {place}", indent="  ")
+    say(f"{INDENT}to do: {found.what_to_do}", indent="  ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vireid.cli.config import EmbedConfig
-from vireid.cli.console import console, progress_bar
+from vireid.cli.console import progress_bar, say
 from vireid.cli.device import pick_device
 from vireid.data import read
 from vireid.models import load_network
@@ -17,8 +17,11 @@ def embed(config: EmbedConfig) -> None:
     """Embed with a progress bar and write the ``.npz``.
 
     Raises:
-        VireidError: neither or both of ``dataset`` and ``modality``, or what the parts refuse.
+        VireidError: neither or both of ``dataset`` and ``modality``, a file that is no ``.npz``, or what the parts
+            refuse.
     """
+    if config.out.suffix != ".npz":
+        raise VireidError(f"embeddings are written to an .npz file, got {config.out}; end its name in .npz")
     records = _records(config)
     network, _ = load_network(config.checkpoint)
     with progress_bar("embedding") as progress:
@@ -32,7 +35,7 @@ def embed(config: EmbedConfig) -> None:
         )
     embeddings.save(config.out)
     count, dimension = embeddings.features.shape
-    console.print(f"{count} embeddings of {dimension} numbers in {config.out}, paths relative to {records.root}")
+    say(f"{count} embeddings of {dimension} numbers in {config.out}, paths relative to {records.root}")
 
 
 def _records(config: EmbedConfig) -> Records:

@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from vireid.cli.config import EvaluateConfig
-from vireid.cli.console import console, progress_bar
+from vireid.cli.console import console, progress_bar, say
 from vireid.cli.device import pick_device
 from vireid.cli.plan import Plan, make_plan
 from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial
@@ -34,36 +34,45 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
         )
     plan, embeddings = _from_features(config) if config.features else _from_run(config)
     result = evaluate(plan.records, embeddings, plan.trials, plan.protocol, rerank=config.rerank)
-    console.print(_table(result))
-    for key, value in result.protocol.to_json().items():
-        if value is not None:
-            console.print(f"  {key.replace('_', ' ')}: {value}")
+    _show(result)
     if config.json is not None:
         with write_atomically(config.json) as draft:
             draft.write_text(json.dumps(result.to_json(), indent=1))
-        console.print(f"written to {config.json}")
+        say(f"written to {config.json}")
     return result
 
 
-def rates_row(mean: Averages, std: Averages | None = None) -> list[str]:
-    """Rank-1/5/10/20, mAP and mINP in percent, with their spread where there is one."""
-    if std is None:
-        return [f"{100 * rate:.2f}" for rate in _rates(mean)]
-    return [f"{100 * rate:.2f} ± {100 * spread:.2f}" for rate, spread in zip(_rates(mean), _rates(std))]
+def rates_row(averages: Averages) -> list[str]:
+    """Rank-1/5/10/20, mAP and mINP in percent."""
+    rates = [*(averages["cmc"][rank - 1] for rank in RANKS), averages["map"], averages["minp"]]
+    return [f"{100 * rate:.2f}" for rate in rates]
 
 
-def _rates(averages: Averages) -> list[float]:
-    return [*(averages["cmc"][rank - 1] for rank in RANKS), averages["map"], averages["minp"]]
-
-
-def _table(result: Evaluation) -> Table:
-    table = Table(title=result.protocol.name, title_justify="left")
-    for name in [*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP", "valid queries"]:
-        table.add_column(name, justify="right")
-    first = result.trials[0]
-    std = result.std if len(result.trials) > 1 else None
-    table.add_row(*rates_row(result.mean, std), f"{first.valid} of {first.queries}")
-    return table
+def _show(result: Evaluation) -> None:
+    """The table, and below it what the numbers are."""
+    count = len(result.trials)
+    say(f"{result.protocol.name}, percent", style="bold")
+    table = Table()
+    for name in ["", *(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"]:
+        table.add_column(name, justify="right" if name else "left")
+    if count > 1:
+        table.add_row(f"mean of {count} trials", *rates_row(result.mean))
+        table.add_row("standard deviation", *rates_row(result.std))
+    else:
+        table.add_row("1 trial", *rates_row(result.mean))
+    console.print(table)
+    protocol, first = result.protocol, result.trials[0]
+    valid = sorted({trial.valid for trial in result.trials})
+    for name, fact in {
+        "queries": f"{' to '.join(str(few) for few in (valid[0], valid[-1])[: len(valid)])} of {first.queries} have a "
+        f"match and count, in a gallery of {first.gallery}",
+        "protocol": protocol.trial_rule,
+        "feature": f"{protocol.feature}, {protocol.distance} distance",
+        "checkpoint": protocol.checkpoint_rule,
+        "re-ranking": protocol.reranking,
+        "augmentation": f"{protocol.test_time_augmentation} at test time",
+    }.items():
+        say(f"  {name:<14}{fact}", indent=" " * 14)
 
 
 def _from_features(config: EvaluateConfig) -> tuple[Plan, Embeddings]:

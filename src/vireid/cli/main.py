@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import traceback
 import warnings
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,14 +42,17 @@ else:
         sort_subcommands=False,
     )
 
-# Each command imports what it needs when it runs: help and errors do not wait for torch.
+# Each command imports what it needs when it runs: help and errors do not wait for torch. A paragraph of a help text
+# stays under 80 columns: the parser prints it as it is.
 
 
 @app.command(name="synth")
 def _synth(config: Annotated[SynthConfig, arg(name="")]) -> int:
-    """Make a day-and-night world of people in the layout of any data set.
+    r"""Make a day-and-night world of people in the layout of any data set.
 
-    Example: vireid synth world --dataset sysu --persons 100 --images-per-camera 8 --height 128 --width 64
+    For example:
+      vireid synth world --dataset sysu --persons 100 \
+        --images-per-camera 8 --height 128 --width 64
     """
     from vireid.cli.synth import synth
 
@@ -56,9 +62,12 @@ def _synth(config: Annotated[SynthConfig, arg(name="")]) -> int:
 
 @app.command(name="doctor")
 def _doctor(config: Annotated[DoctorConfig, arg(name="")]) -> int:
-    """Check a data set on disk: layout, splits, leakage, every image. Exit code 1 when a run would fail or be wrong.
+    """Check a data set on disk: layout, splits, leakage, every image.
 
-    Example: vireid doctor world --dataset sysu
+    Exit code 1 when a run would fail or be wrong.
+
+    For example:
+      vireid doctor world --dataset sysu
     """
     from vireid.cli.doctor import doctor
 
@@ -69,7 +78,8 @@ def _doctor(config: Annotated[DoctorConfig, arg(name="")]) -> int:
 def _train(config: Annotated[TrainRecipe, arg(name="")]) -> int:
     """Train a recipe; anything in it can be set with a flag.
 
-    Example: vireid train mscmnet-small --root world --out runs/first
+    For example:
+      vireid train mscmnet-small --root world --out runs/first
     """
     from vireid.cli.train import train
 
@@ -79,9 +89,11 @@ def _train(config: Annotated[TrainRecipe, arg(name="")]) -> int:
 
 @app.command(name="evaluate")
 def _evaluate(config: Annotated[EvaluateConfig, arg(name="")]) -> int:
-    """Score a run, or features from anywhere, by the exact protocol of a data set.
+    r"""Score a run, or anybody's features, by the exact protocol of a data set.
 
-    Example: vireid evaluate --checkpoint runs/first --dataset sysu --root world --mode indoor --json indoor.json
+    For example:
+      vireid evaluate --checkpoint runs/first --dataset sysu \
+        --root world --mode indoor --json indoor.json
     """
     from vireid.cli.evaluate import evaluate_command
 
@@ -91,9 +103,11 @@ def _evaluate(config: Annotated[EvaluateConfig, arg(name="")]) -> int:
 
 @app.command(name="embed")
 def _embed(config: Annotated[EmbedConfig, arg(name="")]) -> int:
-    """Write the vectors of a data set or of a folder of images.
+    r"""Write the vectors of a data set or of a folder of images.
 
-    Example: vireid embed --checkpoint runs/first --root world --dataset sysu --out test.npz
+    For example:
+      vireid embed --checkpoint runs/first --root world \
+        --dataset sysu --out test.npz
     """
     from vireid.cli.embed import embed
 
@@ -103,9 +117,11 @@ def _embed(config: Annotated[EmbedConfig, arg(name="")]) -> int:
 
 @app.command(name="search")
 def _search(config: Annotated[SearchConfig, arg(name="")]) -> int:
-    """Find the same person in the other modality: the nearest gallery images of some queries.
+    r"""Find the same person in the other modality.
 
-    Example: vireid search --checkpoint runs/first --queries night.jpg --gallery crops/day --top 5 --picture found.png
+    For example:
+      vireid search --checkpoint runs/first --queries night.jpg \
+        --gallery crops/day --top 5 --picture found.png
     """
     from vireid.cli.search import search_command
 
@@ -115,9 +131,12 @@ def _search(config: Annotated[SearchConfig, arg(name="")]) -> int:
 
 @app.command(name="demo")
 def _demo(config: Annotated[DemoConfig, arg(name="")]) -> int:
-    """Make a world, check it, train on it, measure and search: minutes on two CPU cores, no data set, no GPU.
+    """Make a world, check it, train on it, measure and search, in minutes.
 
-    Example: vireid demo --out demo
+    Two CPU cores are enough; no data set, no GPU.
+
+    For example:
+      vireid demo --out demo
     """
     from vireid.cli.demo import demo
 
@@ -125,28 +144,66 @@ def _demo(config: Annotated[DemoConfig, arg(name="")]) -> int:
     return 0
 
 
+DESCRIPTION = """\
+Find the same person across day and night.
+
+With --debug an error shows where it arose; --version prints the version.
+ Flags and names are completed by the shell after, for bash (also zsh, tcsh):
+   vireid --tyro-print-completion bash > vireid.sh && source vireid.sh
+"""
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; an error that a user can mend is one line on standard error, with ``--debug`` a traceback."""
+    """Run one command and return its exit code: 0 all is well, 1 doctor found a fault, 2 an error, 130 interrupted.
+
+    An error that a user can mend is a message on standard error; with ``--debug`` the traceback stands before it.
+
+    Raises:
+        SystemExit: the parser printed help (0) or refused the arguments (2).
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
         sys.stdout.write(f"vireid {vireid.__version__}\n")
         return 0
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    # Advice of the libraries beneath to whoever programs them; a user of the command line can do nothing with it.
-    warnings.filterwarnings("ignore", module=r"(lightning|torch|timm)\b")
+    _quiet_libraries()
     try:
         return app.cli(
             prog="vireid",
             args=arguments or ["--help"],
             config=(tyro.conf.OmitSubcommandPrefixes,),
-            description="Find the same person across day and night. Add --debug to see where an error arose.",
+            description=DESCRIPTION,
         )
-    except VireidError as error:
-        if debug:
-            raise
-        sys.stderr.write(f"vireid: error: {error}\n")
-        return 2
     except KeyboardInterrupt:
         sys.stderr.write("vireid: interrupted\n")
         return 130
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough, as `head` does. What is still buffered would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        message = _what_to_say(error)
+        if debug or message is None:
+            traceback.print_exc()
+        sys.stderr.write(f"vireid: {message or 'this is a fault of vireid, please report it with the lines above'}\n")
+        return 2
+
+
+def _what_to_say(error: Exception) -> str | None:
+    """The message for an error that a user can mend, None for any other."""
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
+        said = str(error).partition("\n")[0].partition(". ")[0]
+        return f"error: out of memory: {said or 'no more could be had'}; take smaller batches or images"
+    return f"error: {error}" if isinstance(error, VireidError | OSError) else None
+
+
+def _quiet_libraries() -> None:
+    """Silence advice of the libraries beneath to whoever programs them: a user of the command line can do nothing."""
+    warnings.filterwarnings("ignore", module=r"(lightning|torch|timm)\b")
+    for logger, level in {
+        "lightning.fabric.utilities.rank_zero": logging.WARNING,
+        "huggingface_hub.utils._http": logging.ERROR,
+    }.items():
+        logging.getLogger(logger).setLevel(level)

@@ -6,17 +6,21 @@ import json
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 from rich.table import Table
 
 from vireid.cli.config import SearchConfig
-from vireid.cli.console import console, progress_bar
+from vireid.cli.console import console, progress_bar, say
 from vireid.cli.device import pick_device
+from vireid.data.listing import check_relative
 from vireid.figures import draw_ranking
 from vireid.models import Network, load_network
 from vireid.retrieval import embed_records, records_of_images, search
 from vireid.types import Embeddings, Modality, Ranking, Record, Records, VireidError, write_atomically
 
 __all__ = ["search_command"]
+
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def search_command(config: SearchConfig) -> None:
@@ -25,32 +29,26 @@ def search_command(config: SearchConfig) -> None:
     Raises:
         VireidError: a gallery of another network, a picture of images that cannot be found, what the parts refuse.
     """
+    _check_picture(config)
     network, _ = load_network(config.checkpoint)
     queries = records_of_images(config.queries, Modality(config.modality))
-    query_features = _embed(config, network, queries, "queries").features
     if config.gallery.suffix == ".npz":
-        if config.picture is not None and config.gallery_root is None:
-            raise VireidError(
-                "a picture of an embeddings file needs the folder of its images: add --gallery-root FOLDER"
-            )
-        embeddings = Embeddings.load(config.gallery)
-        gallery = _listed(embeddings, config.gallery_root or Path(), Modality(config.gallery_modality))
-        embeddings_of = dict(zip(embeddings.paths.tolist(), embeddings.features))
-        gallery_features = np.stack([embeddings_of[path] for path in gallery.paths.tolist()])
+        gallery, gallery_features = _read_gallery(config, network)
     else:
         gallery = records_of_images([config.gallery], Modality(config.gallery_modality))
         gallery_features = _embed(config, network, gallery, "gallery").features
+    query_features = _embed(config, network, queries, "queries").features
     ranking = search(query_features, gallery_features, top=config.top)
     console.print(_table(queries, gallery, ranking))
     if config.json is not None:
         with write_atomically(config.json) as draft:
             draft.write_text(json.dumps(_document(queries, gallery, ranking), indent=1))
-        console.print(f"written to {config.json}")
+        say(f"written to {config.json}")
     if config.picture is not None:
         picture = draw_ranking(queries, gallery, ranking, query_rows=range(len(queries)), known=False)
         with write_atomically(config.picture) as draft:
-            picture.save(draft, format="JPEG" if config.picture.suffix.lower() in (".jpg", ".jpeg") else "PNG")
-        console.print(f"drawn in {config.picture}")
+            picture.save(draft, format=PICTURES[config.picture.suffix.lower()])
+        say(f"drawn in {config.picture}")
 
 
 def _embed(config: SearchConfig, network: Network, records: Records, name: str) -> Embeddings:
@@ -60,12 +58,40 @@ def _embed(config: SearchConfig, network: Network, records: Records, name: str) 
         )
 
 
-def _listed(embeddings: Embeddings, root: Path, modality: Modality) -> Records:
+def _read_gallery(config: SearchConfig, network: Network) -> tuple[Records, Float32[np.ndarray, "g d"]]:
+    """The images of an embeddings file as a table, and their features in its order."""
+    embeddings = Embeddings.load(config.gallery)
+    count, dimension = embeddings.features.shape
+    if not count:
+        raise VireidError(f"{config.gallery} holds no embeddings; embed the images of the gallery first")
+    if dimension != network.dimension:
+        raise VireidError(
+            f"queries and gallery must come from one network, but {config.checkpoint} makes features of "
+            f"{network.dimension} numbers and {config.gallery} holds {dimension}; embed the gallery with this "
+            "checkpoint"
+        )
     rows = [
-        Record(path=path, person=-1, camera=-1, modality=modality, split="gallery")
+        Record(
+            path=check_relative(path, str(config.gallery)),
+            person=-1,
+            camera=-1,
+            modality=Modality(config.gallery_modality),
+            split="gallery",
+        )
         for path in embeddings.paths.tolist()
     ]
-    return Records.build(root, rows)
+    records = Records.build(config.gallery_root or Path(), rows)
+    return records, embeddings.features[np.argsort(embeddings.paths)]
+
+
+def _check_picture(config: SearchConfig) -> None:
+    """Refuse before anything is computed."""
+    if config.picture is None:
+        return
+    if config.picture.suffix.lower() not in PICTURES:
+        raise VireidError(f"a picture is a {' or '.join(PICTURES)} file, got {config.picture}")
+    if config.gallery.suffix == ".npz" and config.gallery_root is None:
+        raise VireidError("a picture of an embeddings file needs the folder of its images: add --gallery-root FOLDER")
 
 
 def _table(queries: Records, gallery: Records, ranking: Ranking) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vireid.cli.config import SynthConfig
-from vireid.cli.console import console, progress_bar
+from vireid.cli.console import progress_bar, say
 from vireid.synthetic import write_world
 
 __all__ = ["synth"]
@@ -28,4 +28,4 @@ def synth(config: SynthConfig) -> None:
             workers=config.workers,
             progress=progress,
         )
-    console.print(f"{config.out}: {summary}")
+    say(f"{config.out}: {summary}")

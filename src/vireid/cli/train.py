@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,25 @@ import lightning
 import numpy as np
 import timm
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Group
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 import vireid
 from vireid.cli.config import NetworkConfig, TrainConfig
-from vireid.cli.console import console
+from vireid.cli.console import TimeColumn, progress_console, say, shown_while
 from vireid.cli.selection import BestOnTest
 from vireid.data import read
 from vireid.data.sampler import IdentitySampler
 from vireid.models import DUAL_STREAMS, QUADRUPLE_STREAMS, build_network, save_network
 from vireid.training import StepReport, fit, make_criterion
+from vireid.training.loop import LOG
 from vireid.transforms import make_views
 from vireid.types import VireidError, write_atomically
 
 __all__ = ["network_arguments", "train"]
+
+CONFIG = "config.json"
 
 # What may differ when a run is continued: where it runs, not what it computes.
 FREE_TO_CHANGE = {"root", "out", "resume", "workers", "accelerator"}
@@ -41,20 +47,19 @@ def train(config: TrainConfig) -> Path:
         VireidError: a run is there already and ``resume`` is not set, or what the parts refuse.
     """
     out, recipe = config.out, config.recipe
-    _claim(config)
-    if (out / "weights.safetensors").exists():
-        console.print(f"{out} holds a finished run; nothing to do")
+    if _is_finished(config):
+        say(f"{out} holds a finished run; nothing to do")
         return out
     records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
     sampler = IdentitySampler(records, identities=recipe.identities, images=recipe.images, seed=config.seed)
     if len(sampler.skipped):
-        console.print(f"{len(sampler.skipped)} identities are seen in one modality only and are not trained on")
+        say(f"{len(sampler.skipped)} identities are seen in one modality only and are not trained on")
     arguments = network_arguments(recipe.network, identities=len(sampler.persons), seed=config.seed)
     network = build_network(**arguments)
     selection = BestOnTest(config, arguments) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
     loss, optimizer = dataclasses.asdict(recipe.loss), dataclasses.asdict(recipe.optimizer)
-    with _training_bar(recipe.epochs, steps) as on_step:
+    with _claimed(config), _training_bar(recipe.epochs, steps) as on_step:
         fit(
             network,
             records,
@@ -78,7 +83,7 @@ def train(config: TrainConfig) -> Path:
     if selection:
         network, facts = selection.best()
     save_network(network, out / "weights.safetensors", arguments=arguments, facts=facts)
-    console.print(f"weights in {out / 'weights.safetensors'}")
+    say(f"weights in {out / 'weights.safetensors'}")
     return out
 
 
@@ -101,28 +106,64 @@ def training_facts(config: TrainConfig) -> dict[str, Any]:
     return {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
 
 
-def _claim(config: TrainConfig) -> None:
-    file = config.out / "config.json"
-    settings = _plain(config)
+def _is_finished(config: TrainConfig) -> bool:
+    """Whether nothing is left to do; refuses a folder that this run may not go on in."""
+    out, file = config.out, config.out / CONFIG
+    if out.exists() and not out.is_dir():
+        raise VireidError(f"a run needs a folder of its own, but {out} is a file; choose another")
     if not file.exists():
-        if config.out.exists() and any(config.out.iterdir()):
-            raise VireidError(f"a run needs a folder of its own, but {config.out} holds other files; choose another")
-        document = {"settings": settings, "versions": _versions(), "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        with write_atomically(file) as draft:
-            draft.write_text(json.dumps(document, indent=2))
-        return
+        if out.exists() and any(out.iterdir()):
+            raise VireidError(f"a run needs a folder of its own, but {out} holds other files; choose another")
+        return False
     if not config.resume:
-        raise VireidError(f"{config.out} holds a run already; continue it with --resume or choose another folder")
+        raise VireidError(f"{out} holds a run already; continue it with --resume or choose another folder")
     try:
         before = json.loads(file.read_text())["settings"]
     except (ValueError, KeyError) as error:
         raise VireidError(f"{file} is not the configuration of a run: {error}") from error
+    settings = _plain(config)
     changed = sorted(
         key for key in {*before, *settings} - FREE_TO_CHANGE if before.get(key, ...) != settings.get(key, ...)
     )
+    if "name" in changed:
+        # Two recipes differ in many settings: the name says it best.
+        raise VireidError(f"{out} holds a run of {before['name']}, not of {config.name}; choose another folder")
     if changed:
-        differences = ", ".join(f"{key} was {before.get(key)!r}, now {settings.get(key)!r}" for key in changed)
-        raise VireidError(f"a run is resumed with the settings it was started with, but {differences}")
+        differences = "; ".join(f"{key} was {before.get(key)}, now {settings.get(key)}" for key in changed)
+        raise VireidError(
+            f"a run is resumed with the settings it was started with, but {differences}; take these back or choose "
+            "another folder"
+        )
+    return (out / "weights.safetensors").exists()
+
+
+@contextmanager
+def _claimed(config: TrainConfig) -> Iterator[None]:
+    """Keep the configuration with the run; take it away again if the run fails before its first step.
+
+    Otherwise a mended command would find a run of other settings in its folder.
+    """
+    out, file = config.out, config.out / CONFIG
+    was_there = out.exists()
+    if not file.exists():
+        document = {
+            "settings": _plain(config),
+            "versions": _versions(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        with write_atomically(file) as draft:
+            draft.write_text(json.dumps(document, indent=2))
+    try:
+        yield
+    except BaseException:
+        log = out / LOG
+        if not log.exists() or not log.stat().st_size:
+            file.unlink()
+            log.unlink(missing_ok=True)
+            shutil.rmtree(out / "tensorboard", ignore_errors=True)
+            if not was_there:
+                out.rmdir()
+        raise
 
 
 def _plain(config: TrainConfig) -> dict[str, Any]:
@@ -154,36 +195,35 @@ def _versions() -> dict[str, str]:
 
 
 @contextmanager
-def _training_bar(epochs: int, steps: int) -> Iterator[Any]:
-    columns = (
+def _training_bar(epochs: int, steps: int) -> Iterator[Callable[[StepReport], None]]:
+    """Epoch, images a second and time left in a line, the loss terms in the next; in a log file a line an epoch."""
+    progress = Progress(
         TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.percentage:>3.0f} % {task.fields[terms]} {task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rate]}"),
+        TimeColumn(),
+        speed_estimate_period=60,
+        auto_refresh=False,
     )
-    with Progress(*columns, console=console, speed_estimate_period=60) as progress:
-        task = progress.add_task("", total=epochs * steps, epoch=f"1/{epochs}", terms="", rate="")
-        began, images = time.monotonic(), 0
+    task = progress.add_task("", total=epochs * steps, epoch=f"1/{epochs}", rate="")
+    losses = Text()
+    began, images = time.monotonic(), 0
 
-        def on_step(report: StepReport) -> None:
-            nonlocal images
-            if not images:
-                # A resumed run is timed from where it goes on.
-                progress.update(task, total=epochs * steps - report.step)
-            images += report.images
-            rate = images / max(time.monotonic() - began, 1e-9)
-            terms = " ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in report.terms.items())
-            progress.update(
-                task,
-                advance=1,
-                epoch=f"{report.epoch + 1}/{epochs}",
-                terms=terms,
-                rate=f"{rate:.0f} images/s",
-            )
-            if not console.is_terminal and (report.step + 1) % steps == 0:
-                # A log file has no bar to watch: a line an epoch takes its place.
-                console.print(f"epoch {report.epoch + 1}/{epochs}  {terms}  {rate:.0f} images/s")
+    def on_step(report: StepReport) -> None:
+        nonlocal images
+        if not images:
+            # A resumed run is timed from where it goes on.
+            progress.update(task, total=epochs * steps - report.step)
+        images += report.images
+        rate = f"{images / max(time.monotonic() - began, 1e-9):.0f} images/s"
+        epoch = f"{report.epoch + 1}/{epochs}"
+        progress.update(task, advance=1, epoch=epoch, rate=rate)
+        terms = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in report.terms.items())
+        losses.plain = f"  loss: {terms}"
+        if not progress_console.is_terminal and (report.step + 1) % steps == 0:
+            progress_console.print(f"epoch {epoch}: loss {terms}; {rate}", soft_wrap=True)
 
+    with shown_while(Group(progress, losses)) as live:
         yield on_step
+        live.transient = not progress_console.is_terminal
