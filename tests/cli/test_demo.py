@@ -31,7 +31,7 @@ def rates(out):
 def test_the_demo_ends_with_scores_a_picture_and_the_next_commands(tiny, tmp_path, capsys):
     out = tmp_path / "demo"
     demo(DemoConfig(out=out))
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     document = rates(out)
     assert set(document) == {"all", "indoor"}
     assert set(document["all"]) == {"trained", "untrained", "chance"}
@@ -45,7 +45,7 @@ def test_the_demo_ends_with_scores_a_picture_and_the_next_commands(tiny, tmp_pat
     # A finished demo is not trained again.
     weights = (out / "run" / "weights.safetensors").stat().st_mtime_ns
     demo(DemoConfig(out=out))
-    assert "is there already" in capsys.readouterr().out
+    assert "is there already" in " ".join(capsys.readouterr().out.split())
     assert (out / "run" / "weights.safetensors").stat().st_mtime_ns == weights
     assert rates(out) == document
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -62,6 +62,8 @@ class ALB(nn.Module):
         variant: Variant = "paper",
     ) -> None:
         super().__init__()
+        if variant not in get_args(Variant):
+            raise VireidError(f"the variant of MIMB must be one of {get_args(Variant)}, got {variant!r}")
         width = deep.height * deep.width
         if width % heads:
             fitting = [count for count in range(1, width + 1) if width % count == 0]

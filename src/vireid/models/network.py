@@ -99,12 +99,15 @@ class Network(nn.Module):
             feature: after the BatchNorm (the papers' retrieval feature, "FC" in their logs) or before it ("POOL").
 
         Raises:
-            VireidError: images of another size, or a network in training mode, whose BatchNorm would mix the images.
+            VireidError: images of another size, another feature, or a network in training mode, whose BatchNorm would
+                mix the images.
 
         Reference: MSCMNet, eq. 3 with alpha = 0.5.
         """
         if self.training:
             raise VireidError("embedding needs a network in evaluation mode; call network.eval() first")
+        if feature not in ("bn", "pool"):
+            raise VireidError(f"the feature must be 'bn' or 'pool', got {feature!r}")
         self._check_size(images)
         maps = [self.stems[name](images) for name in stems_of(self.streams, modality)]
         pooled = self._trunk(torch.stack(maps).mean(dim=0))
