@@ -21,25 +21,24 @@ progress_console = Console(highlight=False, stderr=True)
 """What a command is doing: on standard error, so that it stays out of that file."""
 
 
-def say(text: str, *, style: str = "", indent: str = "") -> None:
+def say(text: str, *, style: str = "", indent: str = "", to: Console = console) -> None:
     """Print text as it is: on a terminal wrapped between words, in a file each line whole, so that it can be searched.
 
     Args:
-        indent: of the lines that a wrapped line goes on in.
+        indent: of what goes on in a further line, beyond the line's own.
     """
     for line in text.splitlines():
-        if console.is_terminal:
+        if to.is_terminal:
             own = line[: len(line) - len(line.lstrip())]
             # A path or a command must stay one word: it is copied from the terminal.
             line = textwrap.fill(
                 line,
-                max(console.width, 40),
+                max(to.width, 40),
                 subsequent_indent=own + indent,
                 break_long_words=False,
                 break_on_hyphens=False,
-                drop_whitespace=True,
             )
-        console.print(Text(line, style=style), soft_wrap=True)
+        to.print(Text(line, style=style), soft_wrap=True)
 
 
 class TimeColumn(ProgressColumn):
@@ -89,6 +88,9 @@ def shown_while(content: RenderableType) -> Iterator[Live]:
         except BaseException:
             live.transient = True
             raise
+    if not (progress_console.is_interactive or live.transient):
+        # Without a terminal the last state is printed without the end of its line.
+        progress_console.print()
 
 
 def _clock(seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from rich.table import Table
@@ -24,7 +25,7 @@ def doctor(config: DoctorConfig) -> int:
         VireidError: no folder is given, or what `vireid.data.diagnose` refuses.
     """
     if config.how_to_obtain:
-        say(HOW_TO_OBTAIN[config.dataset], indent="    ")
+        say(_how_to_obtain(config.dataset))
         return 0
     if config.root is None:
         raise VireidError("doctor needs the folder of a data set: vireid doctor ROOT --dataset NAME")
@@ -37,7 +38,7 @@ def doctor(config: DoctorConfig) -> int:
         return int(diagnosis.failed)
     show_diagnosis(diagnosis)
     if not config.root.is_dir():
-        say(f"\n{HOW_TO_OBTAIN[config.dataset]}", indent="    ")
+        say(f"\n{_how_to_obtain(config.dataset)}")
     return int(diagnosis.failed)
 
 
@@ -63,3 +64,13 @@ def _show_fault(found: Fault) -> None:
     for place in (*found.where, *([f"and {more} more"] if more > 0 else [])):
         say(f"{INDENT}- {place}", indent="  ")
     say(f"{INDENT}to do: {found.what_to_do}", indent="  ")
+
+
+def _how_to_obtain(dataset: str) -> str:
+    """The text for a screen of any width: a paragraph in one line, and what is said of a path below it."""
+    paragraphs = re.sub(r"(?<=\S)\n(?=\S)", lambda found: "\n" if _is_listed(found) else " ", HOW_TO_OBTAIN[dataset])
+    return re.sub(r"(?<=\S) {2,}", "\n      ", paragraphs)
+
+
+def _is_listed(end: re.Match[str]) -> bool:
+    return end.string[: end.start()].rpartition("\n")[2].startswith(" ")

@@ -34,7 +34,7 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
         )
     plan, embeddings = _from_features(config) if config.features else _from_run(config)
     result = evaluate(plan.records, embeddings, plan.trials, plan.protocol, rerank=config.rerank)
-    _show(result)
+    _show(result, f"trial {config.trial}: " if config.dataset == "regdb" else "")
     if config.json is not None:
         with write_atomically(config.json) as draft:
             draft.write_text(json.dumps(result.to_json(), indent=1))
@@ -48,7 +48,7 @@ def rates_row(averages: Averages) -> list[str]:
     return [f"{100 * rate:.2f}" for rate in rates]
 
 
-def _show(result: Evaluation) -> None:
+def _show(result: Evaluation, which: str) -> None:
     """The table, and below it what the numbers are."""
     count = len(result.trials)
     say(f"{result.protocol.name}, percent", style="bold")
@@ -66,7 +66,7 @@ def _show(result: Evaluation) -> None:
     for name, fact in {
         "queries": f"{' to '.join(str(few) for few in (valid[0], valid[-1])[: len(valid)])} of {first.queries} have a "
         f"match and count, in a gallery of {first.gallery}",
-        "protocol": protocol.trial_rule,
+        "protocol": which + protocol.trial_rule,
         "feature": f"{protocol.feature}, {protocol.distance} distance",
         "checkpoint": protocol.checkpoint_rule,
         "re-ranking": protocol.reranking,
@@ -78,6 +78,8 @@ def _show(result: Evaluation) -> None:
 def _from_features(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
     assert config.features is not None
     embeddings = Embeddings.load(config.features)
+    if not len(embeddings.paths):
+        raise VireidError(f"{config.features} holds no embeddings; embed the test images of {config.root} first")
     plan = _plan(config, feature=config.features.name, rule="not known: features from a file", paths=embeddings.paths)
     return plan, embeddings
 

@@ -183,10 +183,15 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        from vireid.cli.console import progress_console, say
+
         message = _what_to_say(error)
         if debug or message is None:
             traceback.print_exc()
-        sys.stderr.write(f"vireid: {message or 'this is a fault of vireid, please report it with the lines above'}\n")
+        say(
+            f"vireid: {message or 'this is a fault of vireid, please report it with the lines above'}",
+            to=progress_console,
+        )
         return 2
 
 
