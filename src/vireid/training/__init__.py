@@ -1,7 +1,8 @@
 """The loop that trains a network, and what it leaves on disk."""
 
 from vireid.training.criterion import make_criterion
-from vireid.training.loop import Criterion, Precision, StepReport, fit
+from vireid.training.log import StepReport
+from vireid.training.loop import Criterion, Precision, fit
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
 
 __all__ = [

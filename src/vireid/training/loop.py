@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,17 +12,17 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision import MixedPrecision
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 
 from vireid.data.sampler import IdentitySampler
 from vireid.models import Network, NetworkOutput
 from vireid.training.batches import Batch, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
+from vireid.training.log import RunLog, StepReport
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
 from vireid.transforms import View, generator
 from vireid.types import Modality, Records, VireidError
 
-__all__ = ["Criterion", "Precision", "StepReport", "fit"]
+__all__ = ["Criterion", "Precision", "fit"]
 
 Precision = Literal["32", "bf16", "16"]
 
@@ -34,26 +30,6 @@ Criterion = Callable[[NetworkOutput, Tensor], Mapping[str, Tensor]]
 """From the network's output and the label of each row to named, weighted loss terms; their sum is the loss."""
 
 STATE = "state.pt"
-LOG = "log.jsonl"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepReport:
-    """What one optimiser step did: a line of the log.
-
-    Attributes:
-        step: from 0, over all epochs.
-        epoch: from 0.
-        terms: value of each loss term.
-        learning_rate: of all but the head.
-        images: seen by the network in this step, every view counted.
-    """
-
-    step: int
-    epoch: int
-    terms: dict[str, float]
-    learning_rate: float
-    images: int
 
 
 def fit(
@@ -142,7 +118,7 @@ def fit(
         num_workers=workers,
         pin_memory=fabric.device.type == "cuda",
     )
-    with _Log(out, keep_steps=first * steps) as log:
+    with RunLog(out, keep_steps=first * steps) as log:
         batches = iter(loader)
         for epoch in range(first, epochs):
             factor = learning_rate_factor(epoch, warmup_epochs=warmup_epochs, milestones=milestones)
@@ -256,46 +232,3 @@ def _reports(
             StepReport(step=step, epoch=epoch, terms=dict(zip(names, row)), learning_rate=learning_rate, images=images)
         )
     return reports
-
-
-class _Log:
-    """The JSON-lines and TensorBoard logs of a run; what a killed run wrote after its last state is cut off."""
-
-    def __init__(self, out: Path, *, keep_steps: int) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        file = out / LOG
-        kept = file.read_text().splitlines(keepends=True)[:keep_steps] if file.exists() and keep_steps else []
-        draft = file.with_suffix(".draft")
-        draft.write_text("".join(kept))
-        draft.replace(file)
-        self._stream = file.open("a")
-        self._board = SummaryWriter(out / "tensorboard", purge_step=keep_steps)
-        self._started = time.monotonic()
-
-    def __enter__(self) -> _Log:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        self._board.close()
-
-    def write(self, report: StepReport) -> None:
-        line = {
-            "step": report.step,
-            "epoch": report.epoch,
-            **{f"loss/{name}": value for name, value in report.terms.items()},
-            "learning_rate": report.learning_rate,
-            "images": report.images,
-            "seconds": round(time.monotonic() - self._started, 3),
-        }
-        self._stream.write(json.dumps(line) + "\n")
-        for name, value in report.terms.items():
-            self._board.add_scalar(f"loss/{name}", value, report.step)
-        self._board.add_scalar("learning_rate", report.learning_rate, report.step)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-        except OSError as error:
-            raise VireidError(f"cannot write the log {self._stream.name}: {error.strerror}") from error
