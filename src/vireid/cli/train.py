@@ -28,7 +28,7 @@ from vireid.data import read
 from vireid.data.sampler import IdentitySampler
 from vireid.models import DUAL_STREAMS, QUADRUPLE_STREAMS, build_network, save_network
 from vireid.training import StepReport, fit, make_criterion
-from vireid.training.loop import LOG
+from vireid.training.log import LOG
 from vireid.transforms import make_views
 from vireid.types import VireidError, write_atomically
 

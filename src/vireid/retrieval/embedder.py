@@ -7,10 +7,12 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
-from torch.utils.data import DataLoader
+from jaxtyping import Float32, Int, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
 
-from vireid.data import ImageDataset
+from vireid.data import load_batch
+from vireid.data.load_ahead import load_ahead
 from vireid.models import Network
 from vireid.transforms import evaluation_view
 from vireid.types import Embeddings, Modality, Records, VireidError
@@ -40,11 +42,16 @@ def embed_records(
         progress: called with images done and all images after each batch.
 
     Raises:
-        VireidError: nothing to embed, an unreadable image, or a feature that is not finite, by the path of its image.
+        VireidError: nothing to embed, an unreadable image, or a feature that is not finite, by the path of its image;
+            a batch size below 1 or fewer than 0 workers.
     """
     rows = np.arange(len(records)) if rows is None else np.asarray(rows)
     if not len(rows):
         raise VireidError(f"there are no images to embed under {records.root}")
+    if batch_size < 1 or workers < 0:
+        raise VireidError(
+            f"embedding needs at least 1 image at a time and at least 0 workers, got {batch_size} and {workers}"
+        )
     network = network.to(device)
     features = np.empty((len(rows), network.dimension), dtype=np.float32)
     done = 0
@@ -66,13 +73,22 @@ def _embed(
     batch_size: int,
     workers: int,
 ) -> Iterator[tuple[slice, Float32[np.ndarray, "b d"]]]:
-    height, width = network.image_size
-    images = ImageDataset(records, rows, height=height, width=width)
     device = next(network.parameters()).device
-    loader = DataLoader(images, batch_size=batch_size, num_workers=workers, pin_memory=device.type == "cuda")
-    first = 0
+    order = [slice(first, min(first + batch_size, len(rows))) for first in range(0, len(rows), batch_size)]
+    batches = _Batches(records, rows, network.image_size)
     with torch.inference_mode():
-        for pixels in loader:
+        loaded = load_ahead(batches, order, workers=workers, pin_memory=device.type == "cuda")
+        for part, pixels in zip(order, loaded):
             vectors = network.embed(evaluation_view(pixels.to(device, non_blocking=True)), modality, feature)
-            yield slice(first, first + len(pixels)), vectors.float().cpu().numpy()
-            first += len(pixels)
+            yield part, vectors.float().cpu().numpy()
+
+
+class _Batches(Dataset[Tensor]):
+    """Item ``slice`` is the images of these places of ``rows``."""
+
+    def __init__(self, records: Records, rows: Int[np.ndarray, " k"], image_size: tuple[int, int]) -> None:
+        self._records, self._rows, self._image_size = records, rows, image_size
+
+    def __getitem__(self, part: slice) -> UInt8[Tensor, "b 3 h w"]:
+        height, width = self._image_size
+        return load_batch(self._records, self._rows[part], height=height, width=width)
