@@ -43,11 +43,13 @@ def embed_records(
 
     Raises:
         VireidError: nothing to embed, an unreadable image, or a feature that is not finite, by the path of its image;
-            a batch size below 1 or fewer than 0 workers.
+            a row that is not in the table, a batch size below 1 or fewer than 0 workers.
     """
     rows = np.arange(len(records)) if rows is None else np.asarray(rows)
     if not len(rows):
         raise VireidError(f"there are no images to embed under {records.root}")
+    if not (rows.min() >= 0 and rows.max() < len(records)):
+        raise VireidError(f"rows must lie in 0 .. {len(records) - 1}, got {rows.min()} .. {rows.max()}")
     if batch_size < 1 or workers < 0:
         raise VireidError(
             f"embedding needs at least 1 image at a time and at least 0 workers, got {batch_size} and {workers}"

@@ -1,0 +1,123 @@
+"""Embedding: each image through the stems of its modality, in the order asked for, whatever the batches and workers."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vireid.data import read
+from vireid.models import load_network
+from vireid.retrieval import embed_records
+from vireid.transforms import evaluation_view
+from vireid.types import Modality, VireidError
+
+
+@pytest.fixture(scope="module")
+def network(tiny_run):
+    return load_network(tiny_run)[0]
+
+
+@pytest.fixture(scope="module")
+def records(tiny_world):
+    return read("sysu", tiny_world, splits=("test",))
+
+
+@pytest.fixture(scope="module")
+def all_at_once(network, records):
+    return embed_records(network, records, batch_size=1000)
+
+
+def slowly(network, records, row, feature="bn"):
+    """One image by Pillow and hand, through the stems of its own modality."""
+    height, width = network.image_size
+    image = Image.open(records.file(row)).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    modality = Modality.INFRARED if records.infrared[row] else Modality.VISIBLE
+    with torch.no_grad():
+        return network.embed(evaluation_view(pixels), modality, feature)[0].numpy()
+
+
+@pytest.mark.parametrize("feature", ["bn", "pool"])
+def test_each_image_goes_through_the_stems_of_its_own_modality(network, records, feature):
+    embeddings = embed_records(network, records, feature=feature)
+    assert embeddings.features.shape == (len(records), network.dimension)
+    for row in (0, int(np.flatnonzero(records.infrared)[0]), len(records) - 1):
+        np.testing.assert_allclose(embeddings.features[row], slowly(network, records, row, feature), atol=1e-5)
+    # The other modality's stems would give something else, so the comparison above can fail.
+    wrong = network.embed(evaluation_view(torch.zeros(1, 3, 32, 16, dtype=torch.uint8)), Modality.INFRARED, feature)
+    right = network.embed(evaluation_view(torch.zeros(1, 3, 32, 16, dtype=torch.uint8)), Modality.VISIBLE, feature)
+    assert (wrong - right).abs().max() > 1e-4
+
+
+def test_features_have_length_one(all_at_once):
+    np.testing.assert_allclose(np.linalg.norm(all_at_once.features, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 64])
+def test_the_size_of_a_batch_does_not_change_the_result(network, records, all_at_once, batch_size):
+    embeddings = embed_records(network, records, batch_size=batch_size)
+    np.testing.assert_allclose(embeddings.features, all_at_once.features, atol=1e-5)
+
+
+def test_rows_keep_the_order_that_they_are_asked_for(network, records, all_at_once):
+    rows = np.random.default_rng(0).permutation(len(records))[:9]
+    assert records.infrared[rows].any()
+    assert not records.infrared[rows].all()
+    embeddings = embed_records(network, records, rows, batch_size=4)
+    assert embeddings.paths.tolist() == records.paths[rows].tolist()
+    np.testing.assert_allclose(embeddings.features, all_at_once.features[rows], atol=1e-5)
+
+
+def test_another_process_reads_the_same(network, records):
+    alone = embed_records(network, records, batch_size=16)
+    helped = embed_records(network, records, batch_size=16, workers=1)
+    np.testing.assert_array_equal(helped.features, alone.features)
+    assert helped.paths.tolist() == alone.paths.tolist()
+
+
+def test_progress_counts_every_image(network, records):
+    seen = []
+    embed_records(network, records, batch_size=16, progress=lambda done, total: seen.append((done, total)))
+    done = [each for each, _ in seen]
+    assert done == sorted(set(done))
+    assert seen[-1] == (len(records), len(records))
+    assert {total for _, total in seen} == {len(records)}
+    assert len(seen) >= len(records) / 16
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unreadable_image_is_named(network, tiny_world, tmp_path, workers):
+    root = tmp_path / "world"
+    shutil.copytree(tiny_world, root)
+    records = read("sysu", root, splits=("test",))
+    bad = records.file(3)
+    bad.write_bytes(bad.read_bytes()[:300])
+    with pytest.raises(VireidError, match="cannot be decoded") as caught:
+        embed_records(network, records, workers=workers)
+    assert str(bad) in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_features_that_are_not_finite_are_refused_by_path(tiny_run, records):
+    broken, _ = load_network(tiny_run)
+    with torch.no_grad():
+        next(broken.parameters()).fill_(float("nan"))
+    with pytest.raises(VireidError, match=r"every feature must be finite, but .* the first for 'cam\d/"):
+        embed_records(broken, records)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"rows": np.array([], dtype=np.int64)}, "there are no images to embed"),
+        ({"rows": np.array([0, 10_000])}, "rows must lie in 0 .. 41"),
+        ({"rows": np.array([-1])}, "rows must lie in 0 .. 41"),
+        ({"batch_size": 0}, "at least 1 image at a time"),
+        ({"workers": -1}, "at least 0 workers"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(network, records, changes, match):
+    with pytest.raises(VireidError, match=match):
+        embed_records(network, records, **changes)
