@@ -234,7 +234,7 @@ class EvaluateConfig:
     mode: Literal["all", "indoor"] = "all"
     """SYSU-MM01: gallery from cameras 1, 2, 4, 5 or from 1, 2."""
     shots: int = 1
-    """SYSU-MM01: gallery images of each person and camera; 1 and 10 are usual."""
+    """SYSU-MM01: gallery images of each person and camera; 1 and 10 are usual, more than 1 with --draw official."""
     draw: Literal["official", "seeded"] = "seeded"
     """SYSU-MM01: 'seeded' as nearly all published code draws, or 'official' from exp/rand_perm_cam.mat."""
     direction: Literal["v2i", "i2v"] = "i2v"

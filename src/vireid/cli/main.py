@@ -148,7 +148,7 @@ DESCRIPTION = """\
 Find the same person across day and night.
 
 With --debug an error shows where it arose; --version prints the version.
- Flags and names are completed by the shell after, for bash (also zsh, tcsh):
+ Flags and names are completed by the shell after, for bash (or zsh):
    vireid --tyro-print-completion bash > vireid.sh && source vireid.sh
 """
 
@@ -201,6 +201,8 @@ def _what_to_say(error: Exception) -> str | None:
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         said = str(error).partition("\n")[0].partition(". ")[0]
         return f"error: out of memory: {said or 'no more could be had'}; take smaller batches or images"
+    if isinstance(error, ModuleNotFoundError) and error.name == "shtab":
+        return "error: completion for this shell needs one more package: pip install shtab"
     return f"error: {error}" if isinstance(error, VireidError | OSError) else None
 
 

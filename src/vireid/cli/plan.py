@@ -10,7 +10,7 @@ from typing import Literal
 
 from vireid.data import read, read_sysu_permutations
 from vireid.evaluation import Protocol, Trial, folder_trials, llcm_trials, regdb_trials, sysu_trials
-from vireid.types import Records
+from vireid.types import Records, VireidError
 
 __all__ = ["Plan", "make_plan"]
 
@@ -46,12 +46,13 @@ def make_plan(
         mode, shots, draw: of SYSU-MM01. draw and trials: of LLCM too.
         evaluator: of LLCM.
         trial: of RegDB.
-        paths: images to use instead of what lies on disk.
+        paths: the images that there are features of; where the images themselves are not on disk, these are the test
+            images.
 
     Raises:
         VireidError: what the readers and the protocols refuse.
     """
-    records = read(dataset, root, trial=trial, paths=paths, splits=("test",))
+    records = _test_records(dataset, root, trial, None if paths is None else set(paths))
     name = partial(Protocol, data_set=dataset, direction=direction, feature=feature, checkpoint_rule=checkpoint_rule)
     match dataset:
         case "sysu":
@@ -68,3 +69,16 @@ def make_plan(
             protocol = name()
             made = folder_trials(records, direction=direction)
     return Plan(records=records, trials=made, protocol=protocol)
+
+
+def _test_records(dataset: str, root: Path, trial: int, paths: set[str] | None) -> Records:
+    if paths is None:
+        return read(dataset, root, trial=trial, splits=("test",))
+    given = read(dataset, root, trial=trial, paths=paths, splits=("test",))
+    try:
+        on_disk = read(dataset, root, trial=trial, splits=("test",))
+    except VireidError:
+        return given
+    # Where every image is on disk, that is the whole test: features of a part of it would draw other galleries and
+    # make another result under the same name. Scoring then says which are missing.
+    return on_disk if set(given.paths).issubset(on_disk.paths) else given

@@ -53,7 +53,8 @@ def train(config: TrainConfig) -> Path:
     records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
     sampler = IdentitySampler(records, identities=recipe.identities, images=recipe.images, seed=config.seed)
     if len(sampler.skipped):
-        say(f"{len(sampler.skipped)} identities are seen in one modality only and are not trained on")
+        everyone = len(sampler.persons) + len(sampler.skipped)
+        say(f"not trained on, because seen in one modality only: {len(sampler.skipped)} of {everyone} identities")
     arguments = network_arguments(recipe.network, identities=len(sampler.persons), seed=config.seed)
     network = build_network(**arguments)
     selection = BestOnTest(config, arguments) if config.select == "best-on-test" else None

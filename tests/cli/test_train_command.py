@@ -1,0 +1,205 @@
+"""``vireid train``: what a run leaves, when it may go on, and what is refused with nothing left behind."""
+
+import json
+import resource
+import shutil
+
+import pytest
+import safetensors.torch
+
+from vireid.cli import train as train_module
+from vireid.models import load_network
+from vireid.types import VireidError
+
+
+@pytest.fixture
+def train(vireid, tiny_world, tiny_flags, tmp_path):
+    """Train into ``tmp_path/run``; further arguments come last and win."""
+
+    def run(*arguments, root=tiny_world, recipe="mscmnet-small"):
+        return vireid("train", recipe, "--root", root, "--out", tmp_path / "run", *tiny_flags, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def run(tmp_path, tiny_run):
+    """A finished run that may be changed."""
+    out = tmp_path / "run"
+    shutil.copytree(tiny_run, out)
+    return out
+
+
+def weights(out):
+    return safetensors.torch.load_file(out / "weights.safetensors")
+
+
+def test_a_run_keeps_its_settings_versions_log_and_weights(tiny_run):
+    assert {file.name for file in tiny_run.iterdir()} == {
+        "config.json",
+        "log.jsonl",
+        "state.pt",
+        "tensorboard",
+        "weights.safetensors",
+    }
+    document = json.loads((tiny_run / "config.json").read_text())
+    assert document["settings"]["network.mimb_heads"] == 2
+    assert document["settings"]["network.channels"] == [8, 16, 24, 32]
+    assert document["settings"]["name"] == "mscmnet-small"
+    assert {"vireid", "python", "torch", "timm", "numpy"} <= set(document["versions"])
+    network, facts = load_network(tiny_run)
+    assert (network.dimension, network.image_size) == (32, (32, 16))
+    assert facts == {
+        "recipe": "mscmnet-small",
+        "dataset": "sysu",
+        "trial": 1,
+        "seed": 0,
+        "checkpoint_rule": "last epoch",
+    }
+
+
+def test_progress_goes_to_standard_error_in_a_line_an_epoch(train, tmp_path):
+    said = train("--epochs", 2)
+    assert said.code == 0
+    assert said.out == f"weights in {tmp_path / 'run' / 'weights.safetensors'}\n"
+    first, second = said.err.splitlines()
+    assert first.startswith("epoch 1/2: loss identity ")
+    assert second.startswith("epoch 2/2: loss identity ")
+    assert ", quadruple center " in first
+    assert first.endswith(" images/s")
+
+
+def test_a_run_is_not_written_over(train, run):
+    said = train()
+    assert said.code == 2
+    assert said.err == f"vireid: error: {run} holds a run already; continue it with --resume or choose another folder\n"
+
+
+def test_a_finished_run_has_nothing_to_do(train, run):
+    before = (run / "weights.safetensors").stat().st_mtime_ns
+    said = train("--resume", "--workers", 1)
+    assert (said.code, said.out) == (0, f"{run} holds a finished run; nothing to do\n")
+    assert (run / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_run_goes_on_with_its_own_settings_only(train, run):
+    said = train("--resume", "--loss.margin", 1, "--seed", 3)
+    assert said.code == 2
+    assert "loss.margin was 0.7, now 1.0; seed was 0, now 3; take these back or choose another folder" in said.err
+    other = train("--resume", recipe="mscmnet")
+    assert other.code == 2
+    assert "holds a run of mscmnet-small, not of mscmnet" in other.err
+
+
+def test_a_run_whose_weights_could_not_be_saved_is_resumed_to_the_same(train, tiny_run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+
+        def fail(*arguments, **keywords):
+            raise VireidError("cannot write the weights: No space left on device")
+
+        patch.setattr(train_module, "save_network", fail)
+        said = train()
+        assert said.code == 2
+        assert "No space left on device" in said.err
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+    assert train("--resume").code == 0
+    again, first = weights(tmp_path / "run"), weights(tiny_run)
+    assert all((again[name] == first[name]).all() for name in first)
+
+
+def test_a_choice_on_the_test_set_is_named_in_every_result(vireid, train, tiny_world, tmp_path):
+    assert train("--select", "best-on-test").code == 0
+    said = vireid("evaluate", "--checkpoint", tmp_path / "run", "--dataset", "sysu", "--root", tiny_world)
+    assert said.code == 0
+    assert "checkpoint    best Rank-1 on test, epoch 1" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--identities", "9"], "a step needs 9 identities with images in both modalities, but the train split of"),
+        (["--identities", "1"], "a step needs at least 2 identities"),
+        (["--images", "0"], "at least 1 image of each"),
+        (["--images", "100000000000"], "out of memory"),
+        (["--network.mimb-heads", "3"], "3 heads do not divide 2 x 1 = 2; choose one of [1, 2] heads"),
+        (["--network.backbone", "resnet18x"], "resnet18x"),
+        (["--network.weights", "no.pth"], "no.pth"),
+        (["--precision", "16"], "precision 16 needs a CUDA GPU"),
+        (["--epochs", "0"], "must be at least 1"),
+        (["--optimizer.learning-rate", "-1"], "learning rate"),
+        (["--seed", "-1"], "seed"),
+        (["--dataset", "llcm"], "is missing"),
+        (["--root", "/no/such/folder"], "there is nothing at /no/such/folder"),
+    ],
+)
+def test_a_refused_training_leaves_no_folder_behind(train, tmp_path, arguments, text):
+    said = train(*arguments)
+    assert said.code == 2
+    assert text in said.err
+    assert said.out == ""
+    # A mended command must not meet the remains of the first.
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_other_files_is_left_alone(train, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "thesis.tex").write_text("mine")
+    said = train()
+    assert said.code == 2
+    assert "holds other files" in said.err
+    assert [file.name for file in out.iterdir()] == ["thesis.tex"]
+    shutil.rmtree(out)
+    out.write_text("mine")
+    assert "is a file" in train().err
+    assert out.read_text() == "mine"
+
+
+def test_an_empty_folder_stays_when_training_is_refused(train, tmp_path):
+    (tmp_path / "run").mkdir()
+    assert train("--precision", "16").code == 2
+    assert list((tmp_path / "run").iterdir()) == []
+    assert train().code == 0
+
+
+@pytest.fixture
+def changed_world(tiny_world, tmp_path):
+    root = tmp_path / "world"
+    shutil.copytree(tiny_world, root)
+    return root
+
+
+def test_identities_of_one_modality_are_counted(train, changed_world):
+    for camera in (3, 6):
+        shutil.rmtree(changed_world / f"cam{camera}" / "0002")
+    said = train(root=changed_world)
+    assert said.code == 0
+    assert said.out.startswith("not trained on, because seen in one modality only: 1 of 8 identities\n")
+    refused = train("--identities", 8, "--out", changed_world / "run", root=changed_world)
+    assert refused.code == 2
+    assert "has 7 (and 1 with one modality only); use fewer identities a step or more data" in refused.err
+
+
+def test_a_truncated_image_is_named_and_no_state_is_written(train, changed_world, tmp_path):
+    for image in changed_world.glob("cam1/*/*.jpg"):
+        image.write_bytes(image.read_bytes()[:300])
+    said = train(root=changed_world)
+    assert said.code == 2
+    assert str(changed_world / "cam1") in said.err
+    assert "cannot be decoded, it is truncated or damaged" in said.err
+    assert not (tmp_path / "run" / "state.pt").exists()
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_a_full_disk_leaves_nothing_half_written(train, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # No file may grow beyond this: the log fits, the state does not.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        said = train()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert said.code == 2
+    assert f"cannot write {tmp_path / 'run' / 'state.pt'}" in said.err
+    assert {file.name for file in (tmp_path / "run").iterdir()} == {"config.json", "log.jsonl", "tensorboard"}
+    assert train("--resume").code == 0
