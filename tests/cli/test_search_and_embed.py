@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vireid.cli import search as search_module
 from vireid.types import Embeddings
 
 
@@ -150,6 +151,18 @@ def test_a_picture_of_a_file_takes_its_images_from_the_gallery_root(search, nigh
     assert refused.code == 2
     assert "add --gallery-root FOLDER" in refused.err
     assert "embedding queries" not in refused.err  # before anything is computed
+
+
+def test_a_picture_of_many_queries_says_how_many_it_shows(search, night, tiny_world, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_module, "MOST_PICTURED", 2)
+    picture = tmp_path / "found.png"
+    said = search("--queries", night, "--gallery", tiny_world / "cam1", "--top", 1, "--picture", picture)
+    assert said.out.endswith(f"drawn in {picture} (the first 2 of {len(list(night.glob('*/*.jpg')))} queries)\n")
+    alone = tmp_path / "alone.png"
+    search("--queries", night / "0001", "--gallery", tiny_world / "cam1", "--top", 1, "--picture", alone)
+    with Image.open(picture) as two, Image.open(alone) as one:
+        assert len(list((night / "0001").iterdir())) == 2
+        assert two.height == one.height
 
 
 @pytest.mark.parametrize(

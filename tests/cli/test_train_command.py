@@ -9,6 +9,7 @@ import safetensors.torch
 
 from vireid.cli import train as train_module
 from vireid.models import load_network
+from vireid.training import loop
 from vireid.types import VireidError
 
 
@@ -112,6 +113,27 @@ def test_a_choice_on_the_test_set_is_named_in_every_result(vireid, train, tiny_w
     said = vireid("evaluate", "--checkpoint", tmp_path / "run", "--dataset", "sysu", "--root", tiny_world)
     assert said.code == 0
     assert "checkpoint    best Rank-1 on test, epoch 1" in said.out
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_ends_in_the_same_weights(train, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        saved = []
+
+        def save_and_interrupt(file, state):
+            if saved:
+                raise KeyboardInterrupt
+            saved.append(loop_save(file, state))
+
+        loop_save = loop.save_state
+        patch.setattr(loop, "save_state", save_and_interrupt)
+        said = train("--epochs", 2)
+        assert said.code == 130
+        assert "continue with the same command and --resume\nvireid: interrupted\n" in said.err
+    assert train("--epochs", 2, "--resume").code == 0
+    resumed = weights(tmp_path / "run")
+    assert train("--epochs", 2, "--out", tmp_path / "whole").code == 0
+    whole = weights(tmp_path / "whole")
+    assert all((resumed[name] == whole[name]).all() for name in whole)
 
 
 @pytest.mark.parametrize(

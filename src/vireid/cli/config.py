@@ -304,7 +304,7 @@ class SearchConfig:
     json: OptionalFile = None
     """Write the results there."""
     picture: OptionalFile = None
-    """Draw the results there (.png or .jpg)."""
+    """Draw the results of the first 100 queries there (.png or .jpg)."""
     accelerator: Accelerator = "auto"
     """Where to embed."""
     workers: int = 0

@@ -20,6 +20,7 @@ from vireid.types import Embeddings, Modality, Ranking, Record, Records, VireidE
 
 __all__ = ["search_command"]
 
+MOST_PICTURED = 100
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
@@ -45,10 +46,12 @@ def search_command(config: SearchConfig) -> None:
             draft.write_text(json.dumps(_document(queries, gallery, ranking), indent=1))
         say(f"written to {config.json}")
     if config.picture is not None:
-        picture = draw_ranking(queries, gallery, ranking, query_rows=range(len(queries)), known=False)
+        drawn = range(min(len(queries), MOST_PICTURED))
+        picture = draw_ranking(queries, gallery, ranking, query_rows=drawn, known=False)
         with write_atomically(config.picture) as draft:
             picture.save(draft, format=PICTURES[config.picture.suffix.lower()])
-        say(f"drawn in {config.picture}")
+        some = f" (the first {len(drawn)} of {len(queries)} queries)" if len(drawn) < len(queries) else ""
+        say(f"drawn in {config.picture}{some}")
 
 
 def _embed(config: SearchConfig, network: Network, records: Records, name: str) -> Embeddings:

@@ -29,6 +29,7 @@ from vireid.data.sampler import IdentitySampler
 from vireid.models import DUAL_STREAMS, QUADRUPLE_STREAMS, build_network, save_network
 from vireid.training import StepReport, fit, make_criterion
 from vireid.training.log import LOG
+from vireid.training.loop import STATE
 from vireid.transforms import make_views
 from vireid.types import VireidError, write_atomically
 
@@ -56,6 +57,8 @@ def train(config: TrainConfig) -> Path:
         everyone = len(sampler.persons) + len(sampler.skipped)
         say(f"not trained on, because seen in one modality only: {len(sampler.skipped)} of {everyone} identities")
     arguments = network_arguments(recipe.network, identities=len(sampler.persons), seed=config.seed)
+    if recipe.network.weights == "imagenet":
+        progress_console.print(f"fetching the ImageNet weights of {recipe.network.backbone} unless they are cached")
     network = build_network(**arguments)
     selection = BestOnTest(config, arguments) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
@@ -156,7 +159,9 @@ def _claimed(config: TrainConfig) -> Iterator[None]:
             draft.write_text(json.dumps(document, indent=2))
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and (out / STATE).exists():
+            progress_console.print("every whole epoch is kept: continue with the same command and --resume")
         log = out / LOG
         if not log.exists() or not log.stat().st_size:
             file.unlink()
