@@ -98,10 +98,12 @@ def test_tensors_that_do_not_fit_are_named(saved):
 
 def test_a_place_without_weights_is_refused(tmp_path):
     file = tmp_path / "weights.safetensors"
-    assert refusal(tmp_path) == f"there are no weights at {file} (no run)"
+    assert refusal(tmp_path) == f"there are no weights at {file}; name a run or a weights file"
     (tmp_path / "config.json").write_text("{}")
     assert "the run has not ended: continue it with train --resume" in refusal(tmp_path)
-    assert refusal(tmp_path / "nowhere") == f"there are no weights at {tmp_path / 'nowhere'} (no run)"
+    assert (
+        refusal(tmp_path / "nowhere") == f"there are no weights at {tmp_path / 'nowhere'}; name a run or a weights file"
+    )
     file.touch()
     assert weights_file(tmp_path) == file
 

@@ -202,14 +202,15 @@ def test_the_state_of_another_network_is_refused(records, tmp_path):
         train(records, tmp_path, network=small_network(mimb=False), resume=True)
 
 
-def test_an_unreadable_image_is_named(records, tmp_path):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unreadable_image_is_named(records, tmp_path, workers):
     root = tmp_path / "copy"
     root.mkdir()
     for record in records:
         (root / record.path).write_bytes((records.root / record.path).read_bytes()[:-40])
     broken = Records.build(root, list(records))
     with pytest.raises(VireidError, match=r"(visible|infrared)_\d_\d\.png"):
-        train(broken, tmp_path / "out")
+        train(broken, tmp_path / "out", workers=workers)
 
 
 @pytest.mark.parametrize("argument", ["epochs", "accumulate", "log_every"])

@@ -27,8 +27,8 @@ from vireid.types import Embeddings, Modality, Records, VireidError, write_atomi
 __all__ = ["demo"]
 
 RECIPE = "mscmnet-small"
-PERSONS = 200
-IMAGES_PER_CAMERA = 4
+PERSONS = 400
+IMAGES_PER_CAMERA = 2
 SIZE = (128, 64)
 MODES = ("all", "indoor")
 PICTURED = 6

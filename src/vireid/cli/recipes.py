@@ -26,24 +26,27 @@ RECIPES = {
             mimb_tokens=64,
             mimb_heads=6,
         ),
-        views=ViewsConfig(padding=4, erasing=0.3),
-        optimizer=OptimizerConfig(learning_rate=0.05, nesterov=True, warmup_epochs=2, milestones=(14, 18)),
-        epochs=20,
+        views=ViewsConfig(padding=4, erasing=0.2),
+        optimizer=OptimizerConfig(learning_rate=0.02, nesterov=True, warmup_epochs=2, milestones=(8, 12)),
+        epochs=14,
         identities=4,
     ),
 }
 """Every complete training by its name; `describe` says of each what it is, what it costs and what it scored."""
 
 _DESCRIPTIONS = {
-    "mscmnet": (
-        "MSCMNet as the paper writes it: ResNet-50 with ImageNet weights, 384 x 192, 150 epochs. One step of the "
-        "released code took 0.43 s on an RTX 3090, so about 17 hours. Score here: not yet run."
-    ),
-    "mscmnet-released": (
-        "MSCMNet as the authors' released code trains it; published 78.53 Rank-1 / 74.20 mAP on SYSU-MM01 all-search. "
-        "Needs a CUDA GPU (fp16). Score here: not yet run."
-    ),
-    "mscmnet-small": "MSCMNet on a small ResNet from scratch at 96 x 48, for a CPU: the demo.",
+    "mscmnet": """MSCMNet as the paper writes it: ResNet-50 from ImageNet weights, 384 x 192.
+
+Cost: 150 epochs; on SYSU-MM01 the released code took 0.43 s a step and about
+17 hours on an RTX 3090.
+
+Score: not yet run.""",
+    "mscmnet-released": """MSCMNet as its authors' released code trains it; needs a CUDA GPU (fp16).
+
+Cost: as mscmnet. Published: 78.53 Rank-1, 74.20 mAP on SYSU-MM01 all-search.
+
+Score: not yet run.""",
+    "mscmnet-small": """MSCMNet on a small ResNet from scratch at 96 x 48, for a CPU: the demo.""",
 }
 
 

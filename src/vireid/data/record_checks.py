@@ -144,8 +144,8 @@ def check_few_images(records: Records, images_per_identity: int) -> list[Fault]:
             faults.append(
                 fault(
                     "warning",
-                    f"{len(few)} training identities have fewer {modality.value} images than the {images_per_identity} "
-                    "that a batch takes of each, so images repeat within a batch",
+                    f"{len(few)} of the training identities have fewer {modality.value} images than the "
+                    f"{images_per_identity} that a batch takes of each, so images repeat within a batch",
                     _names(records, few),
                     "add images, or train with fewer images of each identity",
                 )

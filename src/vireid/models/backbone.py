@@ -111,8 +111,8 @@ def _create(name: str, *, weights: str, options: Mapping[str, Any]) -> nn.Module
         except Exception as error:
             raise VireidError(
                 f"the ImageNet weights of {name} could not be had ({type(error).__name__}: {error}). With no network, "
-                "point to a file of them (weights: a .safetensors or .pth of this timm model, or of torchvision's "
-                "ResNet), or train from scratch on purpose (weights: none)"
+                "point to a .safetensors or .pth file of them, of this timm model or of torchvision's ResNet "
+                "(--network.weights FILE), or train from scratch on purpose (--network.weights none)"
             ) from error
     model = _untrained(name, options)
     if weights != "none":

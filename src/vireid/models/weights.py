@@ -79,8 +79,9 @@ def weights_file(run: Path) -> Path:
     """
     file = run / WEIGHTS if run.is_dir() else run
     if not file.is_file():
-        hint = "the run has not ended: continue it with train --resume" if (run / "config.json").is_file() else "no run"
-        raise VireidError(f"there are no weights at {file} ({hint})")
+        begun = (run / "config.json").is_file()
+        hint = "the run has not ended: continue it with train --resume" if begun else "name a run or a weights file"
+        raise VireidError(f"there are no weights at {file}; {hint}")
     return file
 
 

@@ -11,8 +11,8 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision import MixedPrecision
 from torch import Tensor
-from torch.utils.data import DataLoader
 
+from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
 from vireid.models import Network, NetworkOutput
 from vireid.training.batches import Batch, TrainingBatches
@@ -111,15 +111,13 @@ def fit(
     network.to(memory_format=torch.channels_last)
     module, optimizer = fabric.setup(network, optimizer)
     order = [(epoch, step) for epoch in range(first, epochs) for step in range(steps * accumulate)]
-    loader = DataLoader(
+    batches = load_ahead(
         TrainingBatches(records, sampler, network.image_size),
-        sampler=order,
-        batch_size=None,
-        num_workers=workers,
+        order,
+        workers=workers,
         pin_memory=fabric.device.type == "cuda",
     )
     with RunLog(out, keep_steps=first * steps) as log:
-        batches = iter(loader)
         for epoch in range(first, epochs):
             factor = learning_rate_factor(epoch, warmup_epochs=warmup_epochs, milestones=milestones)
             set_learning_rate(optimizer, factor)
