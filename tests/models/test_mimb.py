@@ -56,10 +56,9 @@ def slow_alb(block: ALB, deep: Tensor, shallow: Tensor | None, *, variant: str, 
         hidden = layer_norm(u, block.norm_mlp) @ block.mlp[0].weight.T + block.mlp[0].bias
         hidden = hidden / (1 + torch.exp(-1.702 * hidden))
         m = u + hidden @ block.mlp[2].weight.T + block.mlp[2].bias
-        if variant == "paper":
-            m = m + f
         weight = block.expand.weight[:, :, 0, 0]
-        results.append((weight @ m + block.expand.bias[:, None]).view(-1, *deep.shape[2:]))
+        out = (weight @ m + block.expand.bias[:, None]).view(-1, *deep.shape[2:])
+        results.append(deep[row] + out if variant == "paper" else out)
     return torch.stack(results)
 
 

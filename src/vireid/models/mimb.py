@@ -32,7 +32,7 @@ class ALB(nn.Module):
     Tokens are channels: both maps are reduced to ``tokens`` channels on the grid of the deep one, and each channel,
     flattened, is one token. With f the reduced deep map, g the reduced shallow map, and q = k = g::
 
-        paper:     v = a g + (1 - a) f   u = v + attention(q, k, v)   m = u + MLP(u)   out = conv1x1(m + f)
+        paper:     v = a g + (1 - a) f   u = v + attention(q, k, v)   m = u + MLP(u)   out = conv1x1(m) + F
         released:  v = f + a g           u = v + attention(q, k, v)   m = u + MLP(u)   out = conv1x1(m)
 
     Args:
@@ -47,7 +47,7 @@ class ALB(nn.Module):
         VireidError: heads do not divide the grid, or the shallow grid is not a whole multiple of the deep one.
 
     Reference: MSCMNet, eq. 4 to 7.
-    Deviation: eq. 7 adds F, which has more channels than the attention's output; the reduced f is added in its place.
+    Deviation: eq. 7 adds F inside the convolution, where it has too many channels; it is added outside.
     The paper's "single-layer MLP" is read as one hidden layer of four times the width, as in the released code.
     """
 
@@ -94,9 +94,8 @@ class ALB(nn.Module):
             v = f + self.mix * q if self.variant == "released" else self.mix * q + (1 - self.mix) * f
         mined = v + self.attention(q, q, v, need_weights=False)[0]
         mined = mined + self.mlp(self.norm_mlp(mined))
-        if self.variant == "paper":
-            mined = mined + f
-        return self.expand(mined.unflatten(2, deep.shape[2:]))
+        out = self.expand(mined.unflatten(2, deep.shape[2:]))
+        return deep + out if self.variant == "paper" else out
 
 
 class MIMB(nn.Module):
