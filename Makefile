@@ -26,7 +26,7 @@ lint: install ## style, spelling, types and import rules
 	$(BIN)/lint-imports
 
 test: lint ## all checks and tests but the slow ones: under 10 minutes on two cores
-	$(BIN)/pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n auto --dist worksteal
 
 test-slow: install ## the tests that take minutes each
 	$(BIN)/pytest -m slow

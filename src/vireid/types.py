@@ -200,7 +200,12 @@ _COLUMNS = ("paths", "persons", "cameras", "infrared", "splits", "tracks", "time
 class Embeddings:
     """Feature vectors with the paths of the images they belong to: what stages and other people's code exchange.
 
-    The file form is an ``.npz`` with ``features`` (n x d, any float type) and ``paths`` (n, relative to the root).
+    The file form is an ``.npz`` with ``features`` (n x d, any float type) and ``paths`` (n, relative to the root), and
+    ``maker`` where that is known.
+
+    Attributes:
+        maker: fingerprint of the weights and name of the feature, empty where unknown; only features of one maker can
+            be compared with each other.
 
     Raises:
         VireidError: a number that is not finite, or not one path for each row.
@@ -208,6 +213,7 @@ class Embeddings:
 
     features: Float32[np.ndarray, "n d"]
     paths: np.ndarray
+    maker: str = ""
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or len(self.features) != len(self.paths):
@@ -241,12 +247,13 @@ class Embeddings:
                         f"(it holds {arrays.files})"
                     )
                 features, paths = arrays["features"], arrays["paths"]
+                maker = str(arrays["maker"]) if "maker" in arrays.files else ""
             if features.ndim != 2 or paths.ndim != 1 or features.dtype.kind not in "fiu":
                 raise VireidError(
                     f"{file} must hold real numbers 'features' (n x d) and 'paths' (n), got {features.dtype} "
                     f"{features.shape} and {paths.dtype} {paths.shape}"
                 )
-            return cls(features=features.astype(np.float32), paths=paths.astype(str))
+            return cls(features=features.astype(np.float32), paths=paths.astype(str), maker=maker)
         except FileNotFoundError:
             raise VireidError(f"there is no features file {file}") from None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -255,7 +262,8 @@ class Embeddings:
     def save(self, file: Path) -> None:
         """Write the ``.npz``, whole or not at all."""
         with write_atomically(file) as draft, draft.open("wb") as stream:
-            np.savez(stream, features=self.features, paths=self.paths)
+            maker = {"maker": np.array(self.maker)} if self.maker else {}
+            np.savez(stream, features=self.features, paths=self.paths, **maker)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -252,3 +252,21 @@ def test_errors_come_first_and_every_fault_says_what_to_do(sysu: Path) -> None:
 
 def test_how_to_obtain_speaks_of_every_data_set() -> None:
     assert set(HOW_TO_OBTAIN) == set(DATASETS)
+
+
+def test_fewer_identities_than_a_step_takes(sysu: Path) -> None:
+    few = [one for one in diagnose("sysu", sysu, identities_per_step=99).faults if "can be trained on" in one.what]
+    assert [one.severity for one in few] == ["warning"]
+    assert "fewer than the 99 of a step" in few[0].what
+    assert not [one for one in diagnose("sysu", sysu, identities_per_step=1).faults if "can be trained on" in one.what]
+
+
+def test_folders_without_a_train_split_can_be_searched_only(tmp_path: Path) -> None:
+    for modality in ("visible", "infrared"):
+        folder = tmp_path / modality / "anna"
+        folder.mkdir(parents=True)
+        colour = (200, 30, 30) if modality == "visible" else (90, 90, 90)
+        Image.new("RGB", (16, 32), colour).save(folder / "1_a.png")
+    diagnosis = diagnose("folder", tmp_path)
+    assert not diagnosis.failed
+    assert [one.severity for one in diagnosis.faults if "not trained on" in one.what] == ["note"]

@@ -227,3 +227,40 @@ def test_batches_hold_what_the_sampler_drew(records):
     assert torch.equal(batch.infrared, load_batch(records, rows.infrared, height=SIZE[0], width=SIZE[1]))
     assert batch.visible.shape == (6, 3, *SIZE)
     assert batch.visible.dtype == torch.uint8
+
+
+def test_an_epoch_whose_end_was_not_reached_is_looked_at_again(records, unbroken, tmp_path):
+    """Whoever watches epochs, to pick one, misses none of them when the run is killed while it looks."""
+    seen = []
+
+    def kill(epoch, network):
+        seen.append(epoch)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(records, tmp_path, on_epoch=kill)
+    resumed = train(records, tmp_path, resume=True, on_epoch=lambda epoch, network: seen.append(epoch))
+    assert seen == [0, 1, 1, 2]
+    assert_same_weights(resumed, unbroken[0])
+
+
+def test_layers_that_draw_are_replayed_and_the_callers_random_state_is_put_back(records, tmp_path):
+    def dropping():
+        network = small_network()
+        network.stages[0].append(torch.nn.Dropout(0.5))
+        return network
+
+    def kill(report):
+        if report.step == 4:
+            raise KeyboardInterrupt
+
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    whole = train(records, tmp_path / "whole", network=dropping())
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(6)
+    with pytest.raises(KeyboardInterrupt):
+        train(records, tmp_path / "killed", network=dropping(), on_step=kill)
+    resumed = train(records, tmp_path / "killed", network=dropping(), resume=True)
+    assert_same_weights(resumed, whole)

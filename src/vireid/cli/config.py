@@ -92,7 +92,10 @@ class LossConfig:
     """Form of the quadruple-centre loss."""
     margin: float = 0.7
     """rho of eq. 14, or the margin of a triplet."""
-    alpha: float = 0.05
+    alpha: Annotated[
+        float | None,
+        arg(metavar="FLOAT", help_behavior_hint="(default: 0.05 in the paper's form, 0 in the released one)"),
+    ] = None
     """Of the quadruple-centre loss: eq. 15 in the paper's form, weight of the own-stream term in the released one."""
     identity_weight: float = 1.0
     """Weight of the identity loss."""
@@ -195,6 +198,10 @@ class SynthConfig:
     """Of an image, in pixels."""
     seed: int = 0
     """The whole world is a function of it."""
+    test_fraction: Annotated[
+        float | None, arg(metavar="FLOAT", help_behavior_hint="(default: a half for RegDB, a third else)")
+    ] = None
+    """Share of the people that the test is on."""
     part_maps: Flag = False
     """Write a part map beside each image: background, head, upper, lower, arms, feet, bag."""
     workers: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: all cores)")] = None

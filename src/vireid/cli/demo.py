@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from vireid.cli.train import network_arguments, train
 from vireid.data import diagnose
 from vireid.evaluation import Averages, chance, evaluate
 from vireid.figures import draw_ranking
-from vireid.models import Network, build_network, load_network
+from vireid.models import Network, build_network, fingerprint, load_network
 from vireid.retrieval import embed_records, search
 from vireid.types import Embeddings, Modality, Records, VireidError, write_atomically
 
@@ -29,12 +29,13 @@ __all__ = ["demo"]
 RECIPE = "mscmnet-small"
 PERSONS = 400
 IMAGES_PER_CAMERA = 2
+TEST_FRACTION = 0.2
 SIZE = (128, 64)
 MODES = ("all", "indoor")
 PICTURED = 6
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
     """A heading of the demo."""
 
@@ -66,6 +67,7 @@ def demo(config: DemoConfig) -> None:
                 height=height,
                 width=width,
                 seed=config.seed,
+                test_fraction=TEST_FRACTION,
             )
         )
     Stage(number=2, text="Is the data set sound? (vireid doctor)").announce()
@@ -85,7 +87,8 @@ def demo(config: DemoConfig) -> None:
     plans = {mode: make_plan("sysu", world, feature="bn", checkpoint_rule=rule, mode=mode) for mode in MODES}
     records = plans["all"].records
     embeddings = {"trained": _embed(trained, records, "trained"), "untrained": _embed(untrained, records, "untrained")}
-    embeddings["trained"].save(results / "test_embeddings.npz")
+    maker = f"{fingerprint(run)} bn"
+    dataclasses.replace(embeddings["trained"], maker=maker).save(results / "test_embeddings.npz")
     document = {}
     table = Table(title="Percent, mean of ten trials", title_justify="left")
     for name in ["search", "network", *(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"]:
@@ -95,7 +98,7 @@ def demo(config: DemoConfig) -> None:
         rows: dict[str, Averages] = {name: outcome.mean for name, outcome in outcomes.items()}
         rows["chance"] = chance(records, plan.trials)
         for name, averages in rows.items():
-            table.add_row(f"{mode}-search" if name == "trained" else "", name, *rates_row(averages))
+            table.add_row(mode if name == "trained" else "", name, *rates_row(averages))
         table.add_section()
         document[mode] = {name: outcome.to_json() for name, outcome in outcomes.items()} | {"chance": rows["chance"]}
     with write_atomically(results / "results.json") as draft:

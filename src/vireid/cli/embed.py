@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from vireid.cli.config import EmbedConfig
 from vireid.cli.console import progress_bar, say
 from vireid.cli.device import pick_device
 from vireid.data import read
-from vireid.models import load_network
+from vireid.models import fingerprint, load_network
 from vireid.retrieval import embed_records, records_of_images
 from vireid.types import Modality, Records, VireidError
 
@@ -33,7 +35,8 @@ def embed(config: EmbedConfig) -> None:
             workers=config.workers,
             progress=progress,
         )
-    embeddings.save(config.out)
+    maker = f"{fingerprint(config.checkpoint)} {config.feature}"
+    dataclasses.replace(embeddings, maker=maker).save(config.out)
     count, dimension = embeddings.features.shape
     say(f"{count} embeddings of {dimension} numbers in {config.out}, paths relative to {records.root}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
         raise VireidError(
             "evaluate scores either a run (--checkpoint RUN) or features (--features F.npz); give one of them"
         )
+    _refuse_foreign_flags(config)
     plan, embeddings = _from_features(config) if config.features else _from_run(config)
     result = evaluate(plan.records, embeddings, plan.trials, plan.protocol, rerank=config.rerank)
     _show(result, f"trial {config.trial}: " if config.dataset == "regdb" else "")
@@ -40,6 +42,23 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
             draft.write_text(json.dumps(result.to_json(), indent=1))
         say(f"written to {config.json}")
     return result
+
+
+def _refuse_foreign_flags(config: EvaluateConfig) -> None:
+    belongs = {
+        "mode": ("sysu",),
+        "shots": ("sysu",),
+        "draw": ("sysu",),
+        "evaluator": ("llcm",),
+        "trial": ("regdb",),
+        "trials": ("sysu", "llcm"),
+    }
+    for entry in dataclasses.fields(config):
+        owners = belongs.get(entry.name, (config.dataset,))
+        if config.dataset not in owners and getattr(config, entry.name) != entry.default:
+            raise VireidError(
+                f"--{entry.name} belongs to {' and '.join(owners)}, not to {config.dataset}; leave it out"
+            )
 
 
 def rates_row(averages: Averages) -> list[str]:

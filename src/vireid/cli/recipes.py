@@ -10,7 +10,7 @@ RECIPES = {
     "mscmnet": RecipeConfig(),
     "mscmnet-released": RecipeConfig(
         network=NetworkConfig(mimb_variant="released"),
-        loss=LossConfig(variant="released", alpha=0.0),
+        loss=LossConfig(variant="released"),
         optimizer=OptimizerConfig(nesterov=True, warmup_epochs=10, milestones=(25, 90, 120)),
         precision="16",
     ),
@@ -27,8 +27,8 @@ RECIPES = {
             mimb_heads=6,
         ),
         views=ViewsConfig(padding=4, erasing=0.2),
-        optimizer=OptimizerConfig(learning_rate=0.02, nesterov=True, warmup_epochs=2, milestones=(8, 12)),
-        epochs=14,
+        optimizer=OptimizerConfig(learning_rate=0.03, nesterov=True, warmup_epochs=2, milestones=(8, 11)),
+        epochs=12,
         identities=4,
     ),
 }

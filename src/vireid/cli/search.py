@@ -14,7 +14,7 @@ from vireid.cli.console import console, progress_bar, say
 from vireid.cli.device import pick_device
 from vireid.data.listing import check_relative
 from vireid.figures import draw_ranking
-from vireid.models import Network, load_network
+from vireid.models import Network, fingerprint, load_network
 from vireid.retrieval import embed_records, records_of_images, search
 from vireid.types import Embeddings, Modality, Ranking, Record, Records, VireidError, write_atomically
 
@@ -67,6 +67,12 @@ def _read_gallery(config: SearchConfig, network: Network) -> tuple[Records, Floa
     count, dimension = embeddings.features.shape
     if not count:
         raise VireidError(f"{config.gallery} holds no embeddings; embed the images of the gallery first")
+    own = f"{fingerprint(config.checkpoint)} bn"
+    if embeddings.maker and embeddings.maker != own:
+        raise VireidError(
+            f"queries and gallery must come from the same weights and feature, but {config.gallery} was made by "
+            f"{embeddings.maker} and {config.checkpoint} is {own}; embed the gallery with this checkpoint"
+        )
     if dimension != network.dimension:
         raise VireidError(
             f"queries and gallery must come from one network, but {config.checkpoint} makes features of "

@@ -11,6 +11,7 @@ from vireid.cli.plan import make_plan
 from vireid.evaluation import evaluate
 from vireid.models import Network, load_network, save_network
 from vireid.retrieval import embed_records
+from vireid.types import write_atomically
 
 __all__ = ["BestOnTest"]
 
@@ -44,7 +45,8 @@ class BestOnTest:
                 network, self._weights, arguments=self._arguments, facts=self._facts | {"checkpoint_rule": rule}
             )
         scores[str(epoch)] = rank1
-        self._scores.write_text(json.dumps(scores))
+        with write_atomically(self._scores) as draft:
+            draft.write_text(json.dumps(scores))
 
     def best(self) -> tuple[Network, dict[str, Any]]:
         """The kept network and the facts to save with it."""

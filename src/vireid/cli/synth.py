@@ -25,6 +25,7 @@ def synth(config: SynthConfig) -> None:
             width=config.width,
             seed=config.seed,
             part_maps=config.part_maps,
+            test_fraction=config.test_fraction,
             workers=config.workers,
             progress=progress,
         )

@@ -45,12 +45,18 @@ def train(config: TrainConfig) -> Path:
     """Train, show progress, and leave weights, logs, state and the resolved configuration in ``config.out``.
 
     Raises:
-        VireidError: a run is there already and ``resume`` is not set, or what the parts refuse.
+        VireidError: a run is there already and ``resume`` is not set, a loss that the streams do not fit, or what the
+            parts refuse.
     """
     out, recipe = config.out, config.recipe
     if _is_finished(config):
         say(f"{out} holds a finished run; nothing to do")
         return out
+    if recipe.network.streams == "dual" and recipe.loss.metric == "quadruple-center":
+        raise VireidError(
+            "the quadruple-centre loss needs the four streams of QFE; with --network.streams dual choose another loss, "
+            "such as --loss.metric weighted-triplet"
+        )
     records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
     sampler = IdentitySampler(records, identities=recipe.identities, images=recipe.images, seed=config.seed)
     if len(sampler.skipped):

@@ -15,6 +15,7 @@ from vireid.data.listing import check_root, list_images
 from vireid.data.reading import read
 from vireid.data.record_checks import (
     Count,
+    check_few_identities,
     check_few_images,
     check_modalities,
     check_permutations,
@@ -77,6 +78,7 @@ def diagnose(
     *,
     trial: int = 1,
     splits: Sequence[str] = ("train", "test"),
+    identities_per_step: int = 6,
     images_per_identity: int = 4,
     quick: bool = False,
     workers: int | None = None,
@@ -89,7 +91,8 @@ def diagnose(
         root: its folder.
         trial: of RegDB; the lists of the other nine are checked too, as far as they are there.
         splits: ``train``, ``test`` or both.
-        images_per_identity: K of the batches that are to be drawn.
+        identities_per_step: P of the batches that are to be drawn.
+        images_per_identity: K of them.
         quick: look into 500 images spread over the data set instead of into all.
         workers: decoding threads; one for each core by default.
         progress: called with (images done, all images to look into).
@@ -103,7 +106,7 @@ def diagnose(
     records, faults = _read(dataset, root, trial, splits)
     if records is not None:
         paths = [str(path) for path in records.paths]
-        faults += _check_records(dataset, root, records, trial, splits, images_per_identity)
+        faults += _check_records(dataset, root, records, trial, splits, identities_per_step, images_per_identity)
     else:
         paths = _list_anyway(dataset, root)
     counts = [] if records is None else count_records(records)
@@ -153,7 +156,7 @@ def _guess_mistake(dataset: str, root: Path) -> list[Fault]:
         if child.is_dir() and all((child / folder).is_dir() for folder in _FOLDERS[dataset])
     ]
     if deeper and dataset not in matching:
-        return [fault("note", "the data set seems to lie one folder deeper", deeper, f"try --root {deeper[0]}")]
+        return [fault("note", "the data set seems to lie one folder deeper", deeper, f"check {deeper[0]} in its place")]
     return []
 
 
@@ -166,9 +169,17 @@ def _list_anyway(dataset: str, root: Path) -> list[str]:
 
 
 def _check_records(
-    dataset: str, root: Path, records: Records, trial: int, splits: Sequence[str], images_per_identity: int
+    dataset: str,
+    root: Path,
+    records: Records,
+    trial: int,
+    splits: Sequence[str],
+    identities_per_step: int,
+    images_per_identity: int,
 ) -> list[Fault]:
     faults = check_modalities(records) + check_few_images(records, images_per_identity)
+    if "train" in splits:
+        faults += check_few_identities(records, identities_per_step)
     if dataset == "sysu":
         faults += check_sysu_lists(root, splits)
         if "test" in splits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vireid.types import VireidError
@@ -24,14 +25,17 @@ def load_ahead(dataset: Dataset[T], order: Sequence[Any], *, workers: int, pin_m
         pin_memory: put tensors into page-locked memory.
 
     Raises:
-        VireidError: as the data set raised it, in this process or another.
+        VireidError: fewer than 0 workers; or as the data set raised it, in this process or another.
     """
+    if workers < 0:
+        raise VireidError(f"the number of reading processes must be 0 or more, got {workers}")
     loader = DataLoader(
         _Guarded(dataset),
         sampler=order,  # any keys will do, they need not be integers
         batch_size=None,
         num_workers=workers,
         pin_memory=pin_memory,
+        generator=torch.Generator(),  # else torch draws a seed for its workers from the caller's state
     )
     for item in loader:
         if isinstance(item, VireidError):

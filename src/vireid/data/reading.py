@@ -38,6 +38,7 @@ def read(
     Raises:
         VireidError: another name, or what the reader of the data set refuses.
     """
+    root = Path(root)
     match dataset:
         case "sysu":
             return read_sysu_mm01(root, paths=paths, splits=splits)

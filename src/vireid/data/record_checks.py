@@ -16,6 +16,7 @@ from vireid.types import Modality, Records
 
 __all__ = [
     "Count",
+    "check_few_identities",
     "check_few_images",
     "check_modalities",
     "check_permutations",
@@ -128,6 +129,19 @@ def check_modalities(records: Records) -> list[Fault]:
                 )
             )
     return faults
+
+
+def check_few_identities(records: Records, identities_per_step: int) -> list[Fault]:
+    """A warning where fewer identities can be trained on than a step takes; a note where nothing can."""
+    sides = [set(records.persons[records.rows(modality=one, splits=["train"])].tolist()) for one in Modality]
+    trainable = len((sides[0] & sides[1]) - {-1})
+    if not (records.splits == "train").any():
+        what = "no image is of split train, so this can be searched and tested on, but not trained on"
+        return [fault("note", what, [], "for training, give images the split train in a manifest")]
+    if trainable >= identities_per_step:
+        return []
+    what = f"{trainable} identities can be trained on, fewer than the {identities_per_step} of a step of recipe mscmnet"
+    return [fault("warning", what, [], "add identities, or train with --identities set lower")]
 
 
 def check_few_images(records: Records, images_per_identity: int) -> list[Fault]:

@@ -73,6 +73,10 @@ def score(
     """
     if rule not in get_args(Rule):
         raise VireidError(f"the rule must be one of {', '.join(get_args(Rule))}, got {rule!r}")
+    if not isinstance(scores_qg, torch.Tensor):
+        scores_qg = np.asarray(scores_qg)
+    if scores_qg.ndim != 2:
+        raise VireidError(f"scores must be queries x gallery, got an array of shape {tuple(scores_qg.shape)}")
     queries, gallery = scores_qg.shape
     labels = {
         "query_ids": _labels(query_ids, queries, "query_ids"),

@@ -3,7 +3,7 @@
 from vireid.models.mimb import ALB, MIMB, Scale
 from vireid.models.network import Network, NetworkOutput, build_network
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, Stream
-from vireid.models.weights import load_network, save_network, weights_file
+from vireid.models.weights import fingerprint, load_network, save_network, weights_file
 
 __all__ = [
     "ALB",
@@ -15,6 +15,7 @@ __all__ = [
     "Scale",
     "Stream",
     "build_network",
+    "fingerprint",
     "load_network",
     "save_network",
     "weights_file",

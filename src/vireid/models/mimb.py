@@ -44,7 +44,8 @@ class ALB(nn.Module):
         variant: the paper's equations or the released code.
 
     Raises:
-        VireidError: heads do not divide the grid, or the shallow grid is not a whole multiple of the deep one.
+        VireidError: heads do not divide the grid, the shallow grid is not a whole multiple of the deep one, or an
+            argument is out of range.
 
     Reference: MSCMNet, eq. 4 to 7.
     Deviation: eq. 7 adds F inside the convolution, where it has too many channels; it is added outside.
@@ -64,6 +65,11 @@ class ALB(nn.Module):
         super().__init__()
         if variant not in get_args(Variant):
             raise VireidError(f"the variant of MIMB must be one of {get_args(Variant)}, got {variant!r}")
+        if min(tokens, heads) < 1 or not 0 <= mix <= 1:
+            raise VireidError(
+                f"MIMB needs at least 1 token and 1 head and a mix from 0 to 1, got {tokens} tokens, {heads} heads, "
+                f"mix {mix}"
+            )
         width = deep.height * deep.width
         if width % heads:
             fitting = [count for count in range(1, width + 1) if width % count == 0]

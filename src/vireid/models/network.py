@@ -47,7 +47,7 @@ class Network(nn.Module):
         power: of the generalised mean that pools.
 
     Raises:
-        VireidError: a modality without a stream.
+        VireidError: a modality without a stream, or an argument out of range.
     """
 
     def __init__(
@@ -61,6 +61,10 @@ class Network(nn.Module):
         power: float,
     ) -> None:
         super().__init__()
+        if identities < 1 or not power > 0:
+            raise VireidError(
+                f"a network needs at least 1 identity and a pooling power above 0, got {identities} and {power}"
+            )
         self.streams = tuple(streams)
         self.image_size = image_size
         self.power = power
@@ -79,7 +83,7 @@ class Network(nn.Module):
         for name, stem in self.stems.items():
             members = [index for index, stream in enumerate(self.streams) if stream.stem == name]
             for index in members:
-                self._check_size(views[index])
+                self._check_images(views[index])
             joint = stem(torch.cat([views[index] for index in members]))
             maps.update(zip(members, joint.split([len(views[index]) for index in members])))
         features = self._trunk(torch.cat([maps[index] for index in range(len(self.streams))]))
@@ -108,8 +112,8 @@ class Network(nn.Module):
             raise VireidError("embedding needs a network in evaluation mode; call network.eval() first")
         if feature not in ("bn", "pool"):
             raise VireidError(f"the feature must be 'bn' or 'pool', got {feature!r}")
-        self._check_size(images)
-        maps = [self.stems[name](images) for name in stems_of(self.streams, modality)]
+        self._check_images(images)
+        maps = [self.stems[name](images) for name in stems_of(self.streams, Modality(modality))]
         pooled = self._trunk(torch.stack(maps).mean(dim=0))
         return F.normalize(pooled if feature == "pool" else self.head(pooled)[0])
 
@@ -120,7 +124,12 @@ class Network(nn.Module):
         deep = levels[-1] if self.mimb is None else self.mimb(levels)
         return generalized_mean(self.stages[-1](deep), power=self.power)
 
-    def _check_size(self, images: Tensor) -> None:
+    def _check_images(self, images: Tensor) -> None:
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            raise VireidError(
+                "the network takes float images b x 3 x height x width, as evaluation_view makes them; "
+                f"got {images.dtype} of shape {tuple(images.shape)}"
+            )
         if tuple(images.shape[2:]) != self.image_size:
             raise VireidError(
                 f"the network was built for images {self.image_size[0]} x {self.image_size[1]} (height x width), got "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from vireid.models.network import Network, build_network
 from vireid.models.streams import Stream
 from vireid.types import Modality, VireidError, write_atomically
 
-__all__ = ["load_network", "save_network", "weights_file"]
+__all__ = ["fingerprint", "load_network", "save_network", "weights_file"]
 
 FORMAT = 1
 """Version of the file form; a file of another version is refused by name."""
@@ -46,7 +47,7 @@ def load_network(run: Path) -> tuple[Network, dict[str, Any]]:
     Raises:
         VireidError: nothing there, not weights of this library, of another version, or tensors that do not fit.
     """
-    file = weights_file(run)
+    file = weights_file(Path(run))
     try:
         with safetensors.safe_open(file, framework="pt") as content:
             document = json.loads((content.metadata() or {}).get("vireid", "null"))
@@ -83,6 +84,15 @@ def weights_file(run: Path) -> Path:
         hint = "the run has not ended: continue it with train --resume" if begun else "name a run or a weights file"
         raise VireidError(f"there are no weights at {file}; {hint}")
     return file
+
+
+def fingerprint(run: Path) -> str:
+    """What tells one file of weights from another: the first 16 hexadecimal digits of its SHA-256.
+
+    Raises:
+        VireidError: see `weights_file`.
+    """
+    return hashlib.sha256(weights_file(run).read_bytes()).hexdigest()[:16]
 
 
 def _build(arguments: dict[str, Any]) -> Network:

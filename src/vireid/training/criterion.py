@@ -27,7 +27,7 @@ def make_criterion(
     metric: MetricLoss = "quadruple-center",
     variant: Literal["paper", "released"] = "paper",
     margin: float = 0.7,
-    alpha: float = 0.05,
+    alpha: float | None = None,
     identity_weight: float = 1.0,
     metric_weight: float = 1.0,
 ) -> Criterion:
@@ -35,7 +35,7 @@ def make_criterion(
 
     Args:
         metric: on the pooled features; ``none`` trains on identities alone.
-        variant, alpha: of the quadruple-centre loss.
+        variant, alpha: of the quadruple-centre loss; alpha by default is the variant's own.
         margin: of every metric loss but ``weighted-triplet``, which has none.
         identity_weight, metric_weight: of the two terms.
 

@@ -81,7 +81,8 @@ def fit(
         resume: continue from the state in ``out``; start from the beginning where there is none yet.
         log_every: steps between two reports; losses stay on the device until then.
         on_step: called for every step, in order, ``log_every`` at a time.
-        on_epoch: called after each epoch with the network in evaluation mode.
+        on_epoch: called after each epoch with the network in evaluation mode; a resumed run may call it again for the
+            epoch in which it was killed.
 
     Raises:
         VireidError: a loss that is not finite (with its step and term), a state of another training, arguments out of
@@ -117,7 +118,8 @@ def fit(
         workers=workers,
         pin_memory=fabric.device.type == "cuda",
     )
-    with RunLog(out, keep_steps=first * steps) as log:
+    forked = [fabric.device.index or 0] if fabric.device.type == "cuda" else []
+    with RunLog(out, keep_steps=first * steps) as log, torch.random.fork_rng(devices=forked):
         for epoch in range(first, epochs):
             factor = learning_rate_factor(epoch, warmup_epochs=warmup_epochs, milestones=milestones)
             set_learning_rate(optimizer, factor)
@@ -128,6 +130,8 @@ def fit(
                 totals: dict[str, Tensor] = {}
                 seen = 0
                 for part in range(accumulate):
+                    # Layers that draw (stochastic depth, dropout) take the global state; it is put back at the end.
+                    torch.manual_seed(generator(seed, epoch, step * accumulate + part, "network").initial_seed())
                     batch = next(batches)
                     inputs = _make_views(network, views, batch, seed, epoch, step * accumulate + part, fabric.device)
                     labels = batch.labels.to(fabric.device, non_blocking=True).repeat(len(network.streams))
@@ -145,6 +149,9 @@ def fit(
                         on_step(report)
                     pending = []
             log.flush()
+            # Before the state is saved: a run killed in between does the epoch again, and nobody misses it.
+            network.eval()
+            on_epoch(epoch, network)
             save_state(
                 out / STATE,
                 {
@@ -154,8 +161,6 @@ def fit(
                     "scaler": scaler.state_dict() if scaler else {},
                 },
             )
-            network.eval()
-            on_epoch(epoch, network)
     return network.cpu().eval()
 
 

@@ -28,19 +28,26 @@ def make_optimizer(
         network: with a submodule ``head``; parameters that are frozen are left out.
         learning_rate: of everything but the head; 0.01 in the released codes.
         head_learning_rate: 0.1 in the released codes.
+        nesterov: means nothing without momentum.
 
     Raises:
-        VireidError: a rate that is not above 0.
+        VireidError: a rate that is not above 0, a momentum outside [0, 1), or a negative weight decay.
     """
     if min(learning_rate, head_learning_rate) <= 0:
         raise VireidError(f"learning rates must be above 0, got {learning_rate} and {head_learning_rate} for the head")
+    if not 0 <= momentum < 1 or not weight_decay >= 0:
+        raise VireidError(
+            f"momentum must lie in [0, 1) and weight decay be at least 0, got momentum {momentum}, decay {weight_decay}"
+        )
     head = {id(parameter) for parameter in network.get_submodule("head").parameters()}
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [parameter for parameter in trained if id(parameter) not in head], "base_rate": learning_rate},
         {"params": [parameter for parameter in trained if id(parameter) in head], "base_rate": head_learning_rate},
     ]
-    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+    return torch.optim.SGD(
+        groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov and momentum > 0
+    )
 
 
 def learning_rate_factor(epoch: int, *, warmup_epochs: int, milestones: Sequence[int]) -> float:

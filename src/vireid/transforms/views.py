@@ -22,6 +22,7 @@ from vireid.transforms.erase import draw_boxes, erase
 from vireid.transforms.flip import flip
 from vireid.transforms.normalize import normalize
 from vireid.transforms.pixels import check_pixels
+from vireid.types import VireidError
 
 __all__ = [
     "View",
@@ -44,9 +45,16 @@ def make_views(*, padding: int = 10, erasing: float = 0.5) -> dict[str, View]:
         padding: black pixels on each side before the crop.
         erasing: probability that a rectangle of an image is erased.
 
+    Raises:
+        VireidError: a negative padding, or erasing outside [0, 1].
+
     >>> sorted(make_views(padding=4))
     ['infrared_channel', 'infrared_global', 'visible_channel', 'visible_global']
     """
+    if padding < 0 or not 0 <= erasing <= 1:
+        raise VireidError(
+            f"padding must be at least 0 pixels and erasing a probability, got padding {padding}, erasing {erasing}"
+        )
     views = (visible_global, visible_channel, infrared_global, infrared_channel)
     return {view.__name__: partial(view, padding=padding, erasing=erasing) for view in views}
 

@@ -1,0 +1,77 @@
+"""Settings that would compute something else than what was meant, each refused in a line."""
+
+import re
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--network.streams", "dual"], "the quadruple-centre loss needs the four streams of QFE"),
+        (["--optimizer.momentum", "-1"], r"momentum must lie in \[0, 1\)"),
+        (["--views.padding", "-3"], "padding must be at least 0 pixels"),
+        (["--views.erasing", "2"], "erasing a probability"),
+        (["--workers", "-2"], "the number of reading processes must be 0 or more"),
+        (["--network.mimb-heads", "0"], "MIMB needs at least 1 token and 1 head"),
+        (["--network.mimb-mix", "nan"], "a mix from 0 to 1"),
+        (["--network.power", "0"], "a pooling power above 0"),
+    ],
+)
+def test_a_training_that_cannot_be_meant_is_refused_and_leaves_nothing(
+    vireid, tiny_world, tiny_flags, tmp_path, flags, said
+):
+    out = tmp_path / "run"
+    answer = vireid("train", "mscmnet-small", "--root", tiny_world, "--out", out, *tiny_flags, *flags)
+    assert answer.code == 2
+    assert re.search(said, " ".join(answer.err.split()))
+    assert not out.exists()
+
+
+def test_two_streams_train_with_another_metric_loss(vireid, tiny_world, tiny_flags, tmp_path):
+    out = tmp_path / "run"
+    flags = ["--network.streams", "dual", "--loss.metric", "weighted-triplet"]
+    assert vireid("train", "mscmnet-small", "--root", tiny_world, "--out", out, *tiny_flags, *flags).code == 0
+    assert vireid("evaluate", "--checkpoint", out, "--dataset", "sysu", "--root", tiny_world).code == 0
+
+
+@pytest.mark.parametrize(
+    ("dataset", "flag", "value", "owners"),
+    [
+        ("regdb", "--shots", "10", "sysu"),
+        ("folder", "--mode", "indoor", "sysu"),
+        ("llcm", "--draw", "official", "sysu"),
+        ("regdb", "--evaluator", "llcm-full", "llcm"),
+        ("sysu", "--trial", "2", "regdb"),
+        ("folder", "--trials", "3", "sysu and llcm"),
+    ],
+)
+def test_a_flag_of_another_protocol_is_refused(vireid, worlds, embedded, dataset, flag, value, owners):
+    answer = vireid(
+        "evaluate", "--features", embedded[dataset], "--dataset", dataset, "--root", worlds[dataset], flag, value
+    )
+    assert answer.code == 2
+    assert f"{flag} belongs to {owners}, not to {dataset}" in " ".join(answer.err.split())
+
+
+def test_a_gallery_of_other_weights_or_another_feature_is_refused(vireid, tiny_world, tiny_run, tmp_path):
+    query = next((tiny_world / "cam3").rglob("*.jpg"))
+    for feature, code in (("bn", 0), ("pool", 2)):
+        gallery = tmp_path / f"{feature}.npz"
+        common = ["--checkpoint", tiny_run, "--root", tiny_world / "cam1", "--modality", "visible"]
+        assert vireid("embed", *common, "--feature", feature, "--out", gallery).code == 0
+        answer = vireid("search", "--checkpoint", tiny_run, "--queries", query, "--gallery", gallery)
+        assert answer.code == code
+    assert "must come from the same weights and feature" in " ".join(answer.err.split())
+
+
+def test_a_gallery_file_of_other_tools_is_searched_as_it_is(vireid, tiny_world, tiny_run, tmp_path):
+    gallery = tmp_path / "own.npz"
+    common = ["--checkpoint", tiny_run, "--root", tiny_world / "cam1", "--modality", "visible"]
+    assert vireid("embed", *common, "--out", gallery).code == 0
+    with np.load(gallery) as arrays:
+        assert str(arrays["maker"]).endswith(" bn")
+        np.savez(gallery, features=arrays["features"], paths=arrays["paths"])
+    query = next((tiny_world / "cam3").rglob("*.jpg"))
+    assert vireid("search", "--checkpoint", tiny_run, "--queries", query, "--gallery", gallery).code == 0
