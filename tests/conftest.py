@@ -12,7 +12,7 @@ from vireid.synthetic import write_world
 TINY_FLAGS = [
     *("--network.height", "32", "--network.width", "16", "--network.channels", "8", "16", "24", "32"),
     *("--network.mimb-heads", "2", "--network.mimb-tokens", "8", "--identities", "3", "--images", "2"),
-    *("--epochs", "1", "--accelerator", "cpu"),
+    *("--epochs", "1", "--accelerator", "cpu", "--optimizer.learning-rate", "0.003"),
 ]
 
 

@@ -25,7 +25,13 @@ def only(diagnosis: Diagnosis, text: str) -> Fault:
 
 def test_a_sound_sysu_tree(sysu: Path) -> None:
     calls: list[tuple[int, int]] = []
-    diagnosis = diagnose("sysu", sysu, images_per_identity=2, progress=lambda done, total: calls.append((done, total)))
+    diagnosis = diagnose(
+        "sysu",
+        sysu,
+        identities_per_step=2,
+        images_per_identity=2,
+        progress=lambda done, total: calls.append((done, total)),
+    )
     assert not diagnosis.failed
     assert faults(diagnosis, "warning") == []
     assert only(diagnosis, "in no split").count == 12  # identity 6
@@ -52,7 +58,7 @@ def test_other_sound_trees(request: pytest.FixtureRequest, dataset: str) -> None
 def test_a_made_world_of_each_layout_is_sound(tmp_path: Path, dataset: str) -> None:
     root = tmp_path / "world"
     write_world(root, layout=dataset, persons=4, images_per_camera=1, height=64, width=32, seed=0, workers=1)
-    diagnosis = diagnose(dataset, root, images_per_identity=1)
+    diagnosis = diagnose(dataset, root, identities_per_step=2, images_per_identity=1)
     assert faults(diagnosis, "error") == []
     assert faults(diagnosis, "warning") == []
     assert {(count.split, count.modality) for count in diagnosis.counts} >= {

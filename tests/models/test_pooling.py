@@ -51,3 +51,11 @@ def test_scale_passes_through(scale, power):
     torch.testing.assert_close(
         generalized_mean(scale * maps, power=power), scale * generalized_mean(maps, power=power), rtol=1e-4, atol=0
     )
+
+
+def test_large_values_do_not_overflow():
+    maps = torch.tensor([[[[1e14, 2e14]]]], requires_grad=True)
+    pooled = generalized_mean(maps, power=3.0)
+    torch.testing.assert_close(pooled, torch.tensor([[(9e42 / 2) ** (1 / 3)]], dtype=torch.float64).float())
+    pooled.sum().backward()
+    assert torch.isfinite(maps.grad).all()

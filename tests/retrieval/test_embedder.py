@@ -8,15 +8,30 @@ import torch
 from PIL import Image
 
 from vireid.data import read
-from vireid.models import load_network
+from vireid.models import build_network, load_network
 from vireid.retrieval import embed_records
 from vireid.transforms import evaluation_view
 from vireid.types import Modality, VireidError
 
 
 @pytest.fixture(scope="module")
-def network(tiny_run):
-    return load_network(tiny_run)[0]
+def network():
+    """Untrained, so that its sums are well conditioned, with stems that differ as training makes them."""
+    network = build_network(
+        identities=3,
+        image_size=(32, 16),
+        backbone="resnet10t",
+        backbone_options={"channels": (8, 16, 24, 32)},
+        weights="none",
+        nonlocal_blocks=(0, 0, 0, 0),
+        mimb_tokens=8,
+        mimb_heads=2,
+    )
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.stems.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=random))
+    return network.eval()
 
 
 @pytest.fixture(scope="module")

@@ -20,4 +20,9 @@ def generalized_mean(maps: Float[Tensor, "b c h w"], *, power: float, eps: float
 
     Reference: Radenovic et al., TPAMI 2018; as used by AGW (TPAMI 2021), where p = 3 is fixed.
     """
-    return maps.float().clamp(min=0).pow(power).mean(dim=(2, 3)).add(eps).pow(1.0 / power)
+    positive = maps.float().clamp(min=0)
+    # Powers are taken of numbers up to 1, so that large ones do not leave the range; the result is the same.
+    scale = positive.detach().amax(dim=(2, 3), keepdim=True).clamp(min=1)
+    mean = (positive / scale).pow(power).mean(dim=(2, 3))
+    scale = scale[:, :, 0, 0]
+    return (mean + eps / scale.pow(power)).pow(1.0 / power) * scale
