@@ -116,12 +116,11 @@ def _embed(network: Network, records: Records, name: str) -> Embeddings:
 
 
 def _draw(records: Records, embeddings: Embeddings, gallery_rows: np.ndarray, file: Path) -> None:
-    """A handful of infrared queries of different people, evenly spread over the test people, and their best matches."""
-    # Queries of camera 6 see the whole gallery; those of camera 3 would have to be kept from camera 2.
-    infrared = records.rows(cameras=[6])
-    _, firsts = np.unique(records.persons[infrared], return_index=True)
-    chosen = infrared[firsts[np.unique(np.linspace(0, len(firsts) - 1, PICTURED).round().astype(int))]]
-    gallery_rows = np.sort(gallery_rows)
+    """A handful of infrared queries, evenly spread over all of them, and their best matches."""
+    infrared = records.rows(modality=Modality.INFRARED)
+    chosen = infrared[np.unique(np.linspace(0, len(infrared) - 1, PICTURED).round().astype(int))]
+    # Queries of camera 3 may not see camera 2, which looks at the same place; one gallery for all leaves it out.
+    gallery_rows = np.sort(gallery_rows[records.cameras[gallery_rows] != 2])
     ranking = search(embeddings.features[chosen], embeddings.features[gallery_rows], top=10)
     picture = draw_ranking(
         records.take(chosen),
