@@ -262,8 +262,7 @@ class Embeddings:
     def save(self, file: Path) -> None:
         """Write the ``.npz``, whole or not at all."""
         with write_atomically(file) as draft, draft.open("wb") as stream:
-            maker = {"maker": np.array(self.maker)} if self.maker else {}
-            np.savez(stream, features=self.features, paths=self.paths, **maker)
+            np.savez(stream, features=self.features, paths=self.paths, maker=np.array(self.maker))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
