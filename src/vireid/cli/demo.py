@@ -13,7 +13,7 @@ from vireid.cli.config import DemoConfig, SynthConfig, TrainConfig
 from vireid.cli.console import console, progress_bar
 from vireid.cli.doctor import show_diagnosis
 from vireid.cli.evaluate import RANKS, rates_row
-from vireid.cli.plan import make_plan
+from vireid.cli.plan import Plan, make_plan
 from vireid.cli.recipes import RECIPES
 from vireid.cli.synth import synth
 from vireid.cli.train import network_arguments, train
@@ -35,18 +35,6 @@ MODES = ("all", "indoor")
 PICTURED = 6
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A heading of the demo."""
-
-    number: int
-    text: str
-
-    def announce(self) -> None:
-        """Print it."""
-        console.rule(f"[bold]{self.number}. {self.text}", align="left")
-
-
 def demo(config: DemoConfig) -> None:
     """Run every stage that is not done yet and end with the table and what to try next.
 
@@ -54,60 +42,81 @@ def demo(config: DemoConfig) -> None:
         VireidError: the made world is faulty, which would be a fault of the library, or what the stages refuse.
     """
     world, run, results = config.out / "world", config.out / "run", config.out / "results"
-    Stage(number=1, text="A made day-and-night world, in the layout of SYSU-MM01").announce()
-    if world.exists():
-        console.print(f"{world} is there already")
-    else:
-        height, width = SIZE
-        synth(
-            SynthConfig(
-                out=world,
-                persons=PERSONS,
-                images_per_camera=IMAGES_PER_CAMERA,
-                height=height,
-                width=width,
-                seed=config.seed,
-                test_fraction=TEST_FRACTION,
-            )
-        )
-    Stage(number=2, text="Is the data set sound? (vireid doctor)").announce()
-    with progress_bar("looking into") as progress:
-        diagnosis = diagnose("sysu", world, progress=progress)
-    show_diagnosis(diagnosis)
-    if diagnosis.failed:
-        raise VireidError(f"the made world in {world} is faulty: remove {config.out} and run the demo again")
-    Stage(number=3, text=f"Training {RECIPE} (vireid train)").announce()
+    _announce("1. A made day-and-night world, in the layout of SYSU-MM01")
+    _make_world(world, config.seed)
+    _announce("2. Is the data set sound? (vireid doctor)")
+    _check_world(world)
+    _announce(f"3. Training {RECIPE} (vireid train)")
     recipe = RECIPES[RECIPE]
     train(TrainConfig(root=world, out=run, recipe=recipe, name=RECIPE, seed=config.seed, resume=run.exists()))
-    Stage(number=4, text="Measured by the SYSU-MM01 protocol, on people never seen in training").announce()
+    _announce("4. Measured by the SYSU-MM01 protocol, on people never seen in training")
     trained, facts = load_network(run)
     arguments = network_arguments(recipe.network, identities=trained.head.classifier.out_features, seed=config.seed)
-    untrained = build_network(**arguments).eval()
-    rule = facts["checkpoint_rule"]
-    plans = {mode: make_plan("sysu", world, feature="bn", checkpoint_rule=rule, mode=mode) for mode in MODES}
+    plans = {
+        mode: make_plan("sysu", world, feature="bn", checkpoint_rule=facts["checkpoint_rule"], mode=mode)
+        for mode in MODES
+    }
     records = plans["all"].records
-    embeddings = {"trained": _embed(trained, records, "trained"), "untrained": _embed(untrained, records, "untrained")}
-    maker = f"{fingerprint(run)} bn"
-    dataclasses.replace(embeddings["trained"], maker=maker).save(results / "test_embeddings.npz")
-    document = {}
-    table = Table(title="Percent, mean of ten trials", title_justify="left")
-    for name in ["search", "network", *(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"]:
-        table.add_column(name, justify="left" if name in ("search", "network") else "right")
-    for mode, plan in plans.items():
-        outcomes = {name: evaluate(records, each, plan.trials, plan.protocol) for name, each in embeddings.items()}
-        rows: dict[str, Averages] = {name: outcome.mean for name, outcome in outcomes.items()}
-        rows["chance"] = chance(records, plan.trials)
-        for name, averages in rows.items():
-            table.add_row(mode if name == "trained" else "", name, *rates_row(averages))
-        table.add_section()
-        document[mode] = {name: outcome.to_json() for name, outcome in outcomes.items()} | {"chance": rows["chance"]}
-    with write_atomically(results / "results.json") as draft:
-        draft.write_text(json.dumps(document, indent=1))
+    embeddings = {
+        "trained": dataclasses.replace(_embed(trained, records, "trained"), maker=f"{fingerprint(run)} bn"),
+        "untrained": _embed(build_network(**arguments).eval(), records, "untrained"),
+    }
+    embeddings["trained"].save(results / "test_embeddings.npz")
+    table = _measure(plans, embeddings, results / "results.json")
     picture = results / "ranked.png"
     _draw(records, embeddings["trained"], plans["all"].trials[0].gallery_rows, picture)
     console.print(table)
     query = records.file(int(records.rows(modality=Modality.INFRARED)[0]))
     _say_what_next(config.out, world, run, picture, query)
+
+
+def _announce(stage: str) -> None:
+    console.rule(f"[bold]{stage}", align="left")
+
+
+def _make_world(world: Path, seed: int) -> None:
+    if world.exists():
+        console.print(f"{world} is there already")
+        return
+    height, width = SIZE
+    synth(
+        SynthConfig(
+            out=world,
+            persons=PERSONS,
+            images_per_camera=IMAGES_PER_CAMERA,
+            height=height,
+            width=width,
+            seed=seed,
+            test_fraction=TEST_FRACTION,
+        )
+    )
+
+
+def _check_world(world: Path) -> None:
+    with progress_bar("looking into") as progress:
+        diagnosis = diagnose("sysu", world, progress=progress)
+    show_diagnosis(diagnosis)
+    if diagnosis.failed:
+        raise VireidError(f"the made world in {world} is faulty: remove it and run the demo again")
+
+
+def _measure(plans: dict[str, Plan], embeddings: dict[str, Embeddings], file: Path) -> Table:
+    """Score each network in each mode, with chance beside it, into a table and a file."""
+    document = {}
+    table = Table(title="Percent, mean of ten trials", title_justify="left")
+    for name in ["search", "network", *(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"]:
+        table.add_column(name, justify="left" if name in ("search", "network") else "right")
+    for mode, plan in plans.items():
+        outcomes = {name: evaluate(plan.records, each, plan.trials, plan.protocol) for name, each in embeddings.items()}
+        rows: dict[str, Averages] = {name: outcome.mean for name, outcome in outcomes.items()}
+        rows["chance"] = chance(plan.records, plan.trials)
+        for name, averages in rows.items():
+            table.add_row(mode if name == "trained" else "", name, *rates_row(averages))
+        table.add_section()
+        document[mode] = {name: outcome.to_json() for name, outcome in outcomes.items()} | {"chance": rows["chance"]}
+    with write_atomically(file) as draft:
+        draft.write_text(json.dumps(document, indent=1))
+    return table
 
 
 def _embed(network: Network, records: Records, name: str) -> Embeddings:

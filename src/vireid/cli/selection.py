@@ -22,11 +22,11 @@ class BestOnTest:
     What was scored is kept in the run directory, so a resumed run ends with the same choice.
     """
 
-    def __init__(self, config: TrainConfig, arguments: dict[str, Any]) -> None:
+    def __init__(self, config: TrainConfig, *, arguments: dict[str, Any], facts: dict[str, Any]) -> None:
         self._arguments = arguments
         self._scores: Path = config.out / "selection.json"
         self._weights: Path = config.out / "best.safetensors"
-        self._facts = {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
+        self._facts = facts
         self._plan = make_plan(
             config.dataset, config.root, feature="bn", checkpoint_rule="best on test", trial=config.trial, trials=1
         )

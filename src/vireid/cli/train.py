@@ -66,7 +66,8 @@ def train(config: TrainConfig) -> Path:
     if recipe.network.weights == "imagenet":
         progress_console.print(f"fetching the ImageNet weights of {recipe.network.backbone} unless they are cached")
     network = build_network(**arguments)
-    selection = BestOnTest(config, arguments) if config.select == "best-on-test" else None
+    facts = {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
+    selection = BestOnTest(config, arguments=arguments, facts=facts) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
     loss, optimizer = dataclasses.asdict(recipe.loss), dataclasses.asdict(recipe.optimizer)
     with _claimed(config), _training_bar(recipe.epochs, steps) as on_step:
@@ -89,9 +90,7 @@ def train(config: TrainConfig) -> Path:
             **({"on_epoch": selection} if selection else {}),
             **optimizer,
         )
-    facts = training_facts(config) | {"checkpoint_rule": "last epoch"}
-    if selection:
-        network, facts = selection.best()
+    network, facts = selection.best() if selection else (network, facts | {"checkpoint_rule": "last epoch"})
     save_network(network, out / "weights.safetensors", arguments=arguments, facts=facts)
     say(f"weights in {out / 'weights.safetensors'}")
     return out
@@ -109,11 +108,6 @@ def network_arguments(config: NetworkConfig, *, identities: int, seed: int) -> d
         "backbone_options": {key: value for key, value in options.items() if value is not None},
         "streams": QUADRUPLE_STREAMS if config.streams == "quadruple" else DUAL_STREAMS,
     }
-
-
-def training_facts(config: TrainConfig) -> dict[str, Any]:
-    """What results of these weights must be able to say of their training."""
-    return {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
 
 
 def _is_finished(config: TrainConfig) -> bool:

@@ -116,7 +116,8 @@ def draw_ranking(
 
 def _caption(records: Records, row: int, role: str) -> str:
     record = records[row]
-    unnamed = Path(record.path).name if record.person < 0 else f"person {record.person}"
+    # A file name alone is often a running number: its folder says more.
+    unnamed = "/".join(Path(record.path).parts[-2:]) if record.person < 0 else f"person {record.person}"
     camera = records.camera_names.get(record.camera, str(record.camera) if record.camera >= 0 else "")
     return f"{records.person_names.get(record.person, unnamed)}\n" + (f"cam {camera}, {role}" if camera else role)
 
