@@ -1,5 +1,6 @@
 """Settings that would compute something else than what was meant, each refused in a line."""
 
+import json
 import re
 
 import numpy as np
@@ -75,3 +76,12 @@ def test_a_gallery_file_of_other_tools_is_searched_as_it_is(vireid, tiny_world, 
         np.savez(gallery, features=arrays["features"], paths=arrays["paths"])
     query = next((tiny_world / "cam3").rglob("*.jpg"))
     assert vireid("search", "--checkpoint", tiny_run, "--queries", query, "--gallery", gallery).code == 0
+
+
+def test_a_regdb_result_names_its_split(vireid, worlds, embedded, tmp_path):
+    out = tmp_path / "result.json"
+    common = ["--features", embedded["regdb"], "--dataset", "regdb", "--root", worlds["regdb"]]
+    answer = vireid("evaluate", *common, "--json", out)
+    assert answer.code == 0
+    assert "trial 1: each trial has a model of its own" in " ".join(answer.out.split())
+    assert json.loads(out.read_text())["protocol"]["split"] == 1

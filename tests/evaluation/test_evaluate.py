@@ -142,6 +142,7 @@ def test_json_has_exactly_the_promised_form() -> None:
         "shots": 1,
         "draw": "seeded",
         "evaluator": None,
+        "split": None,
         "trials": 3,
         "distance": "cosine",
         "reranking": "k-reciprocal (k1=20, k2=6, lambda=0.3)",

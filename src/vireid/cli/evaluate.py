@@ -36,7 +36,7 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
     _refuse_foreign_flags(config)
     plan, embeddings = _from_features(config) if config.features else _from_run(config)
     result = evaluate(plan.records, embeddings, plan.trials, plan.protocol, rerank=config.rerank)
-    _show(result, f"trial {config.trial}: " if config.dataset == "regdb" else "")
+    _show(result)
     if config.json is not None:
         with write_atomically(config.json) as draft:
             draft.write_text(json.dumps(result.to_json(), indent=1))
@@ -67,7 +67,7 @@ def rates_row(averages: Averages) -> list[str]:
     return [f"{100 * rate:.2f}" for rate in rates]
 
 
-def _show(result: Evaluation, which: str) -> None:
+def _show(result: Evaluation) -> None:
     """The table, and below it what the numbers are."""
     count = len(result.trials)
     say(f"{result.protocol.name}, percent", style="bold")
@@ -85,7 +85,7 @@ def _show(result: Evaluation, which: str) -> None:
     for name, fact in {
         "queries": f"{' to '.join(str(few) for few in (valid[0], valid[-1])[: len(valid)])} of {first.queries} have a "
         f"match and count, in a gallery of {first.gallery}",
-        "protocol": which + protocol.trial_rule,
+        "protocol": (f"trial {protocol.split}: " if protocol.split else "") + protocol.trial_rule,
         "feature": f"{protocol.feature}, {protocol.distance} distance",
         "checkpoint": protocol.checkpoint_rule,
         "re-ranking": protocol.reranking,

@@ -60,7 +60,7 @@ def make_plan(
             permutations = read_sysu_permutations(root) if draw == "official" else None
             made = sysu_trials(records, mode=mode, shots=shots, draw=draw, trials=trials, permutations=permutations)
         case "regdb":
-            protocol = name()
+            protocol = name(split=trial)
             made = regdb_trials(records, direction=direction, trial=trial)
         case "llcm":
             protocol = name(draw="seeded", evaluator=evaluator)

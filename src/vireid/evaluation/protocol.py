@@ -35,6 +35,7 @@ class Protocol:
         shots: gallery images of each identity and camera; SYSU-MM01 only.
         draw: who drew the gallery; SYSU-MM01 and LLCM.
         evaluator: which of the three; LLCM only.
+        split: which of the ten splits; RegDB only.
         trials: how many were averaged; `vireid.evaluation.evaluate` sets it.
         distance: ``cosine`` or ``euclidean``; `vireid.evaluation.evaluate` sets it.
         reranking: ``none``, or the method with its parameters; `vireid.evaluation.evaluate` sets it.
@@ -56,6 +57,7 @@ class Protocol:
     shots: int | None = None
     draw: Draw | None = None
     evaluator: LlcmEvaluator | None = None
+    split: int | None = None
     trials: int = 1
     distance: Distance = "cosine"
     reranking: str = "none"
