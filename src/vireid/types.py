@@ -201,11 +201,11 @@ class Embeddings:
     """Feature vectors with the paths of the images they belong to: what stages and other people's code exchange.
 
     The file form is an ``.npz`` with ``features`` (n x d, any float type) and ``paths`` (n, relative to the root), and
-    ``maker`` where that is known.
+    ``maker``, which other people's files may leave out.
 
     Attributes:
-        maker: fingerprint of the weights and name of the feature, empty where unknown; only features of one maker can
-            be compared with each other.
+        maker: see `vireid.models.fingerprint`, empty where unknown; only features of one maker compare with
+            each other.
 
     Raises:
         VireidError: a number that is not finite, or not one path for each row.

@@ -135,3 +135,7 @@ def test_memory_that_is_not_contiguous_is_saved_whole(tmp_path, small_arguments)
     save_network(network, tmp_path / "w.safetensors", arguments=small_arguments, facts={})
     loaded, _ = load_network(tmp_path / "w.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), loaded.parameters()))
+
+
+def test_where_the_weights_came_from_is_not_written_down(saved):
+    assert "weights" not in document(saved)["network"]

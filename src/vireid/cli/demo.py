@@ -58,7 +58,7 @@ def demo(config: DemoConfig) -> None:
     }
     records = plans["all"].records
     embeddings = {
-        "trained": dataclasses.replace(_embed(trained, records, "trained"), maker=f"{fingerprint(run)} bn"),
+        "trained": dataclasses.replace(_embed(trained, records, "trained"), maker=fingerprint(run, "bn")),
         "untrained": _embed(build_network(**arguments).eval(), records, "untrained"),
     }
     embeddings["trained"].save(results / "test_embeddings.npz")

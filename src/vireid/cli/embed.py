@@ -35,8 +35,7 @@ def embed(config: EmbedConfig) -> None:
             workers=config.workers,
             progress=progress,
         )
-    maker = f"{fingerprint(config.checkpoint)} {config.feature}"
-    dataclasses.replace(embeddings, maker=maker).save(config.out)
+    dataclasses.replace(embeddings, maker=fingerprint(config.checkpoint, config.feature)).save(config.out)
     count, dimension = embeddings.features.shape
     say(f"{count} embeddings of {dimension} numbers in {config.out}, paths relative to {records.root}")
 

@@ -13,7 +13,7 @@ from vireid.cli.config import EvaluateConfig
 from vireid.cli.console import console, progress_bar, say
 from vireid.cli.device import pick_device
 from vireid.cli.plan import Plan, make_plan
-from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial
+from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial, rows_of
 from vireid.models import load_network
 from vireid.retrieval import embed_records
 from vireid.types import Embeddings, VireidError, write_atomically
@@ -109,12 +109,11 @@ def _from_run(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
     if config.dataset == "regdb" and facts.get("dataset") == "regdb":
         refuse_other_trial(facts["trial"], config.trial)
     plan = _plan(config, feature=config.feature, rule=facts["checkpoint_rule"])
-    used = np.unique(np.concatenate([rows for trial in plan.trials for rows in (trial.query_rows, trial.gallery_rows)]))
     with progress_bar("embedding") as progress:
         embeddings = embed_records(
             network,
             plan.records,
-            used,
+            rows_of(plan.trials),
             feature=config.feature,
             device=pick_device(config.accelerator),
             workers=config.workers,

@@ -67,7 +67,7 @@ def _read_gallery(config: SearchConfig, network: Network) -> tuple[Records, Floa
     count, dimension = embeddings.features.shape
     if not count:
         raise VireidError(f"{config.gallery} holds no embeddings; embed the images of the gallery first")
-    own = f"{fingerprint(config.checkpoint)} bn"
+    own = fingerprint(config.checkpoint, "bn")
     if embeddings.maker and embeddings.maker != own:
         raise VireidError(
             f"queries and gallery must come from the same weights and feature, but {config.gallery} was made by "

@@ -8,7 +8,7 @@ from typing import Any
 
 from vireid.cli.config import TrainConfig
 from vireid.cli.plan import make_plan
-from vireid.evaluation import evaluate
+from vireid.evaluation import evaluate, rows_of
 from vireid.models import Network, load_network, save_network
 from vireid.retrieval import embed_records
 from vireid.types import write_atomically
@@ -37,7 +37,7 @@ class BestOnTest:
         # Epochs from here on were scored by a run that was killed before it could save its state.
         scores = {key: rank1 for key, rank1 in scores.items() if int(key) < epoch}
         device = next(network.parameters()).device
-        embeddings = embed_records(network, self._plan.records, device=device)
+        embeddings = embed_records(network, self._plan.records, rows_of(self._plan.trials), device=device)
         rank1 = float(evaluate(self._plan.records, embeddings, self._plan.trials, self._plan.protocol).trials[0].cmc[0])
         if rank1 > max(scores.values(), default=-1.0):
             rule = f"best Rank-1 on test, epoch {epoch + 1}"

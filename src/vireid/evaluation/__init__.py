@@ -15,6 +15,7 @@ from vireid.evaluation.trials import (
     llcm_trials,
     refuse_other_trial,
     regdb_trials,
+    rows_of,
     sysu_trials,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "llcm_trials",
     "refuse_other_trial",
     "regdb_trials",
+    "rows_of",
     "score",
     "sysu_trials",
 ]

@@ -13,7 +13,7 @@ from vireid.evaluation.metrics import CMC_LENGTH, check_trial, measure, rows_at_
 from vireid.evaluation.protocol import Distance, Protocol
 from vireid.evaluation.rerank import K1, K2, WEIGHT, k_reciprocal
 from vireid.evaluation.similarity import prepare, similarity
-from vireid.evaluation.trials import Trial
+from vireid.evaluation.trials import Trial, rows_of
 from vireid.types import Embeddings, Records, Score, VireidError
 
 __all__ = ["Averages", "Evaluation", "evaluate"]
@@ -85,7 +85,7 @@ def evaluate(
         raise VireidError("an evaluation needs at least one trial, got none")
     for trial in trials:
         check_trial(records.persons[trial.query_rows], records.persons[trial.gallery_rows], trial.rule)
-    used = np.unique(np.concatenate([rows for trial in trials for rows in (trial.query_rows, trial.gallery_rows)]))
+    used = rows_of(trials)
     features = prepare(embeddings.features[_embedding_rows(records, embeddings, used)], distance)
     scores = [
         one

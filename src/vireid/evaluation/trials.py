@@ -25,6 +25,7 @@ __all__ = [
     "llcm_trials",
     "refuse_other_trial",
     "regdb_trials",
+    "rows_of",
     "sysu_trials",
 ]
 
@@ -52,6 +53,11 @@ class Trial:
     query_rows: Int64[np.ndarray, " q"]
     gallery_rows: Int64[np.ndarray, " g"]
     rule: Rule
+
+
+def rows_of(trials: Sequence[Trial]) -> Int64[np.ndarray, " k"]:
+    """Rows of every image that some trials look at, ascending: what has to be embedded for them."""
+    return np.unique(np.concatenate([rows for trial in trials for rows in (trial.query_rows, trial.gallery_rows)]))
 
 
 def sysu_trials(

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors
 import safetensors.torch
@@ -31,7 +31,9 @@ def save_network(network: Network, file: Path, *, arguments: dict[str, Any], fac
         arguments: keywords of `build_network` that made the network.
         facts: anything plain that belongs to the weights, such as data set, trial and checkpoint rule.
     """
-    document = {"format": FORMAT, "network": arguments | {"streams": network.streams}, "facts": facts}
+    # Where the weights came from is no part of them, and may be a path of the machine that they were trained on.
+    building = {key: value for key, value in arguments.items() if key != "weights"} | {"streams": network.streams}
+    document = {"format": FORMAT, "network": building, "facts": facts}
     metadata = {"vireid": json.dumps(document, default=_plain)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with write_atomically(file) as draft:
@@ -86,13 +88,13 @@ def weights_file(run: Path) -> Path:
     return file
 
 
-def fingerprint(run: Path) -> str:
-    """What tells one file of weights from another: the first 16 hexadecimal digits of its SHA-256.
+def fingerprint(run: Path, feature: Literal["bn", "pool"]) -> str:
+    """What made some embeddings: 16 hexadecimal digits of the weights' SHA-256, and the feature.
 
     Raises:
         VireidError: see `weights_file`.
     """
-    return hashlib.sha256(weights_file(run).read_bytes()).hexdigest()[:16]
+    return f"{hashlib.sha256(weights_file(run).read_bytes()).hexdigest()[:16]} {feature}"
 
 
 def _build(arguments: dict[str, Any]) -> Network:
