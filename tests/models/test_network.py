@@ -37,7 +37,7 @@ def test_rows_come_out_stream_after_stream(build_small):
     assert output.features.shape == (8, 48)
     assert output.logits.shape == (8, 5)
     for number, stream in enumerate(QUADRUPLE_STREAMS):
-        alone = network._trunk(network.stems[stream.stem](views[number]))
+        alone = network._trunk(network.stems[stream.stem](views[number]))[0].features
         torch.testing.assert_close(output.features[2 * number : 2 * number + 2], alone, rtol=1e-4, atol=1e-5)
 
 
@@ -52,7 +52,7 @@ def test_streams_of_one_stem_share_it_whatever_their_order(build_small):
     views = [images(2, seed=number) for number in range(3)]
     features = network(views).features
     for view, stem in enumerate(("day", "night", "day")):
-        alone = network._trunk(network.stems[stem](views[view]))
+        alone = network._trunk(network.stems[stem](views[view]))[0].features
         torch.testing.assert_close(features[2 * view : 2 * view + 2], alone, rtol=1e-4, atol=1e-5)
 
 

@@ -20,7 +20,7 @@ def saved(tmp_path: Path, small_arguments: dict[str, Any]) -> Path:
     arguments = small_arguments | {"streams": DUAL_STREAMS, "mimb_blocks": (3, 3, 3, 3), "seed": 5}
     network = build_network(**arguments)
     network([IMAGES, -IMAGES])
-    save_network(network, tmp_path / "weights.safetensors", arguments=arguments, facts={"dataset": "sysu", "epoch": 3})
+    save_network(network, tmp_path / "weights.safetensors", facts={"dataset": "sysu", "epoch": 3})
     return tmp_path / "weights.safetensors"
 
 
@@ -111,7 +111,7 @@ def test_a_place_without_weights_is_refused(tmp_path):
 def test_facts_must_be_plain(saved, small_arguments):
     before = saved.read_bytes()
     with pytest.raises(TypeError, match="set is not plain"):
-        save_network(build_network(**small_arguments), saved, arguments=small_arguments, facts={"trial": {1}})
+        save_network(build_network(**small_arguments), saved, facts={"trial": {1}})
     assert saved.read_bytes() == before
 
 
@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_the_weights_before(saved, small_arguments):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(VireidError, match=r"cannot write .*weights.safetensors: .*nothing was left half-written"):
-            save_network(network, saved, arguments=small_arguments, facts={})
+            save_network(network, saved, facts={})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, action)
@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_the_weights_before(saved, small_arguments):
 
 def test_memory_that_is_not_contiguous_is_saved_whole(tmp_path, small_arguments):
     network = build_network(**small_arguments).to(memory_format=torch.channels_last)
-    save_network(network, tmp_path / "w.safetensors", arguments=small_arguments, facts={})
+    save_network(network, tmp_path / "w.safetensors", facts={})
     loaded, _ = load_network(tmp_path / "w.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), loaded.parameters()))
 

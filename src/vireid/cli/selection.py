@@ -22,8 +22,7 @@ class BestOnTest:
     What was scored is kept in the run directory, so a resumed run ends with the same choice.
     """
 
-    def __init__(self, config: TrainConfig, *, arguments: dict[str, Any], facts: dict[str, Any]) -> None:
-        self._arguments = arguments
+    def __init__(self, config: TrainConfig, *, facts: dict[str, Any]) -> None:
         self._scores: Path = config.out / "selection.json"
         self._weights: Path = config.out / "best.safetensors"
         self._facts = facts
@@ -41,9 +40,7 @@ class BestOnTest:
         rank1 = float(evaluate(self._plan.records, embeddings, self._plan.trials, self._plan.protocol).trials[0].cmc[0])
         if rank1 > max(scores.values(), default=-1.0):
             rule = f"best Rank-1 on test, epoch {epoch + 1}"
-            save_network(
-                network, self._weights, arguments=self._arguments, facts=self._facts | {"checkpoint_rule": rule}
-            )
+            save_network(network, self._weights, facts=self._facts | {"checkpoint_rule": rule})
         scores[str(epoch)] = rank1
         with write_atomically(self._scores) as draft:
             draft.write_text(json.dumps(scores))

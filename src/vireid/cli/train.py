@@ -67,7 +67,7 @@ def train(config: TrainConfig) -> Path:
         progress_console.print(f"fetching the ImageNet weights of {recipe.network.backbone} unless they are cached")
     network = build_network(**arguments)
     facts = {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
-    selection = BestOnTest(config, arguments=arguments, facts=facts) if config.select == "best-on-test" else None
+    selection = BestOnTest(config, facts=facts) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
     loss, optimizer = dataclasses.asdict(recipe.loss), dataclasses.asdict(recipe.optimizer)
     with _claimed(config), _training_bar(recipe.epochs, steps) as on_step:
@@ -91,7 +91,7 @@ def train(config: TrainConfig) -> Path:
             **optimizer,
         )
     network, facts = selection.best() if selection else (network, facts | {"checkpoint_rule": "last epoch"})
-    save_network(network, out / "weights.safetensors", arguments=arguments, facts=facts)
+    save_network(network, out / "weights.safetensors", facts=facts)
     say(f"weights in {out / 'weights.safetensors'}")
     return out
 

@@ -1,8 +1,10 @@
 """Networks: streams, trunk, optional blocks and head, and how they compose."""
 
-from vireid.models.mimb import ALB, MIMB, Scale
+from vireid.models.alb import ALB, CrossAttention
+from vireid.models.mimb import MIMB
 from vireid.models.network import Network, NetworkOutput, build_network
-from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, Stream
+from vireid.models.scale import Scale
+from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, SHARED_STREAMS, TRIPLE_STREAMS, Stream
 from vireid.models.weights import fingerprint, load_network, save_network, weights_file
 
 __all__ = [
@@ -10,6 +12,9 @@ __all__ = [
     "DUAL_STREAMS",
     "MIMB",
     "QUADRUPLE_STREAMS",
+    "SHARED_STREAMS",
+    "TRIPLE_STREAMS",
+    "CrossAttention",
     "Network",
     "NetworkOutput",
     "Scale",

@@ -15,8 +15,8 @@ from timm.layers.format import Format
 from torch import Tensor, nn
 
 from vireid.models.fitting import fit_weights
-from vireid.models.mimb import Scale
 from vireid.models.nonlocal_block import NonLocalBlock
+from vireid.models.scale import Scale
 from vireid.types import VireidError
 
 __all__ = ["Backbone", "build_backbone"]

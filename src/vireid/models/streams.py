@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vireid.types import Modality, VireidError
 
-__all__ = ["DUAL_STREAMS", "QUADRUPLE_STREAMS", "Stream", "stems_of"]
+__all__ = ["DUAL_STREAMS", "QUADRUPLE_STREAMS", "SHARED_STREAMS", "TRIPLE_STREAMS", "Stream", "stems_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,21 @@ DUAL_STREAMS = (
     Stream(Modality.INFRARED, "infrared_global", "infrared"),
 )
 """One view and one stem for each modality: the field's usual baseline."""
+
+TRIPLE_STREAMS = (
+    Stream(Modality.VISIBLE, "visible_global", "visible"),
+    Stream(Modality.VISIBLE, "visible_channel", "visible"),
+    Stream(Modality.INFRARED, "infrared_global", "infrared"),
+)
+"""CAJ's three views through two stems: the visible image a second time with its channels exchanged."""
+
+SHARED_STREAMS = (
+    Stream(Modality.VISIBLE, "visible_global", "visible"),
+    Stream(Modality.VISIBLE, "visible_channel", "visible"),
+    Stream(Modality.INFRARED, "infrared_global", "infrared"),
+    Stream(Modality.INFRARED, "infrared_channel", "infrared"),
+)
+"""QFE's four views through one stem a modality: what is left of QFE when its stems share their weights."""
 
 
 def stems_of(streams: Sequence[Stream], modality: Modality) -> tuple[str, ...]:

@@ -24,15 +24,20 @@ FORMAT = 1
 WEIGHTS = "weights.safetensors"
 
 
-def save_network(network: Network, file: Path, *, arguments: dict[str, Any], facts: dict[str, Any]) -> None:
+def save_network(network: Network, file: Path, *, facts: dict[str, Any]) -> None:
     """Write weights with what is needed to build their network and to judge its results.
 
     Args:
-        arguments: keywords of `build_network` that made the network.
+        network: as `build_network` made it.
         facts: anything plain that belongs to the weights, such as data set, trial and checkpoint rule.
+
+    Raises:
+        VireidError: a network that does not know its `build_network` keywords, or a file that cannot be written.
     """
+    if not network.arguments:
+        raise VireidError("only a network that build_network made can be saved: its file says how to build it again")
     # Where the weights came from is no part of them, and may be a path of the machine that they were trained on.
-    building = {key: value for key, value in arguments.items() if key != "weights"} | {"streams": network.streams}
+    building = {key: value for key, value in network.arguments.items() if key != "weights"}
     document = {"format": FORMAT, "network": building, "facts": facts}
     metadata = {"vireid": json.dumps(document, default=_plain)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
