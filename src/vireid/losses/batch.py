@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vireid.types import VireidError
 
-__all__ = ["check_batch", "check_margin", "full_precision"]
+__all__ = ["check_batch", "check_margin", "check_positive", "full_precision"]
 
 
 def full_precision(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -41,3 +41,13 @@ def check_margin(margin: float) -> None:
     """
     if not (math.isfinite(margin) and margin >= 0):
         raise VireidError(f"a margin must be a finite number of at least 0, got {margin}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Refuse a factor that is not a finite number above 0.
+
+    Raises:
+        VireidError: zero, a negative number, infinity or NaN.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise VireidError(f"{name} must be a finite number above 0, got {value}")

@@ -13,7 +13,7 @@ from vireid.losses.batch import check_batch, check_margin, full_precision
 from vireid.losses.distance import pairwise_distance
 from vireid.types import VireidError
 
-__all__ = ["batch_hard_triplet_loss", "weighted_regularized_triplet_loss"]
+__all__ = ["batch_hard_triplet_loss", "weighted_distances", "weighted_regularized_triplet_loss"]
 
 
 def weighted_regularized_triplet_loss(features: Float[Tensor, "..."], labels: Int[Tensor, "..."]) -> Float[Tensor, ""]:
@@ -37,11 +37,23 @@ def weighted_regularized_triplet_loss(features: Float[Tensor, "..."], labels: In
     >>> weighted_regularized_triplet_loss(torch.tensor([[0.0], [1.0]]), torch.tensor([0, 1]))
     tensor(0.3133)
     """
+    positive, negative = weighted_distances(features, labels)
+    return F.softplus(positive - negative).mean()
+
+
+def weighted_distances(
+    features: Float[Tensor, "..."], labels: Int[Tensor, "..."], alpha: float = 1.0
+) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    r"""Each anchor's mean distance to its positives and to its negatives, hard ones weighted most.
+
+    :math:`d^+_i = \sum_{j: y_j = y_i} \mathrm{softmax}_j(\alpha d_{ij})\, d_{ij}` and
+    :math:`d^-_i = \sum_{j: y_j \ne y_i} \mathrm{softmax}_j(-\alpha d_{ij})\, d_{ij}`.
+    """
     distance, same = _distances(features, labels)
     unbounded = distance.new_tensor(math.inf)
-    hard_positive = torch.softmax(torch.where(same, distance, -unbounded), dim=1)
-    hard_negative = torch.softmax(torch.where(same, -unbounded, -distance), dim=1)
-    return F.softplus(((hard_positive - hard_negative) * distance).sum(dim=1)).mean()
+    hard_positive = torch.softmax(torch.where(same, alpha * distance, -unbounded), dim=1)
+    hard_negative = torch.softmax(torch.where(same, -unbounded, -alpha * distance), dim=1)
+    return (hard_positive * distance).sum(dim=1), (hard_negative * distance).sum(dim=1)
 
 
 def batch_hard_triplet_loss(
