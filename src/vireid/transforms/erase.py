@@ -6,10 +6,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["FILL", "draw_boxes", "erase"]
+__all__ = ["AREA", "FILL", "draw_boxes", "erase"]
 
 FILL = (0.4914, 0.4822, 0.4465)
 """Red, green, blue of the paint, on normalised images."""
+
+AREA = (0.02, 0.4)
+"""Smallest and largest share of an image that is painted over."""
 
 TRIES = 100
 
@@ -21,7 +24,7 @@ def draw_boxes(
     probability: float,
     generator: torch.Generator,
     *,
-    area: tuple[float, float] = (0.02, 0.4),
+    area: tuple[float, float] = AREA,
     aspect: tuple[float, float] = (0.3, 1 / 0.3),
 ) -> Int[Tensor, "count 4"]:
     """Draw a rectangle for each sample: top, bottom, left and right, last row and column not included.

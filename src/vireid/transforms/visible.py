@@ -1,0 +1,145 @@
+"""The views of visible images.
+
+Every view takes bytes as they were decoded and gives a new normalised tensor on the same device; each image has its own
+draws. A view draws the same numbers from its generator whatever its probabilities are, so that changing one of them
+leaves the other draws as they were.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from vireid.transforms.blur import blur
+from vireid.transforms.channels import exchange_channels
+from vireid.transforms.chosen import change_chosen, draw_chosen
+from vireid.transforms.color import grayscale
+from vireid.transforms.common import move_and_erase
+from vireid.transforms.erase import AREA, FILL
+from vireid.transforms.jitter import draw_jitter, jitter
+from vireid.transforms.moves import Moves
+from vireid.transforms.pixels import check_pixels
+
+__all__ = ["visible_blurred", "visible_channel", "visible_global", "visible_jittered"]
+
+
+def visible_global(
+    images: Shaped[Tensor, "..."],
+    generator: torch.Generator,
+    *,
+    padding: int = 10,
+    erasing: float = 0.5,
+    flipping: float = 0.5,
+    graying: float = 0.5,
+    area: tuple[float, float] = AREA,
+    fill: tuple[float, float, float] = FILL,
+    moves: Moves | None = None,
+) -> Float[Tensor, "b 3 h w"]:
+    """Vg: gray or colour, padded and cropped, mirrored, normalised, erased.
+
+    Args:
+        images: uint8, b x 3 x h x w.
+        generator: what to draw from, see `generator`.
+        padding: black pixels on each side before the crop.
+        erasing, flipping, graying: probability of each; 0 and 1 of gray are the plain and the gray view.
+        area: smallest and largest share of an image that is erased.
+        fill: the paint, on normalised images.
+        moves: the geometry, where it was drawn before; then padding, erasing, flipping and area do nothing.
+
+    Raises:
+        VireidError: images that are not bytes of three channels, or moves of another number of images.
+
+    Reference:
+        MSCMNet, section III-A and the authors' code.
+    """
+    check_pixels(images)
+    gray = draw_chosen(len(images), graying, generator)
+    recoloured = change_chosen(images, gray, grayscale)
+    return move_and_erase(
+        recoloured, generator, moves, padding=padding, erasing=erasing, flipping=flipping, area=area, fill=fill
+    )
+
+
+def visible_channel(
+    images: Shaped[Tensor, "..."],
+    generator: torch.Generator,
+    *,
+    padding: int = 10,
+    erasing: float = 0.5,
+    flipping: float = 0.5,
+    area: tuple[float, float] = AREA,
+    fill: tuple[float, float, float] = FILL,
+    moves: Moves | None = None,
+) -> Float[Tensor, "b 3 h w"]:
+    """Vc: padded and cropped, mirrored, normalised, erased, then red, green or blue alone in all three channels.
+
+    Arguments, errors and reference are those of `visible_global`; the channel exchange is CAJ's.
+    """
+    check_pixels(images)
+    channel = torch.randint(3, (len(images),), generator=generator)
+    moved = move_and_erase(
+        images, generator, moves, padding=padding, erasing=erasing, flipping=flipping, area=area, fill=fill
+    )
+    return exchange_channels(moved, channel)
+
+
+def visible_jittered(
+    images: Shaped[Tensor, "..."],
+    generator: torch.Generator,
+    *,
+    padding: int = 10,
+    erasing: float = 0.5,
+    flipping: float = 0.5,
+    area: tuple[float, float] = AREA,
+    fill: tuple[float, float, float] = FILL,
+    moves: Moves | None = None,
+) -> Float[Tensor, "b 3 h w"]:
+    """Another brightness, contrast, saturation and hue, then padded and cropped, mirrored, normalised, erased.
+
+    Arguments and errors are those of `visible_global`.
+
+    Reference:
+        MSCMNet, Fig. 6, which gives no amounts: `draw_jitter`'s are ours, brightness that of the infrared view.
+    """
+    check_pixels(images)
+    recoloured = jitter(images, *draw_jitter(len(images), generator))
+    return move_and_erase(
+        recoloured, generator, moves, padding=padding, erasing=erasing, flipping=flipping, area=area, fill=fill
+    )
+
+
+def visible_blurred(
+    images: Shaped[Tensor, "..."],
+    generator: torch.Generator,
+    *,
+    padding: int = 10,
+    erasing: float = 0.5,
+    flipping: float = 0.5,
+    deviation: tuple[float, float] = (0.1, 2.0),
+    area: tuple[float, float] = AREA,
+    fill: tuple[float, float, float] = FILL,
+    moves: Moves | None = None,
+) -> Float[Tensor, "b 3 h w"]:
+    """Blurred by a Gaussian, then padded and cropped, mirrored, normalised, erased.
+
+    Arguments and errors are those of `visible_global`.
+
+    Args:
+        deviation: smallest and largest standard deviation in pixels; uniform.
+
+    Reference:
+        MSCMNet, Fig. 6, which gives no width: the deviations are torchvision's.
+    """
+    check_pixels(images)
+    sigmas = torch.empty(len(images)).uniform_(*deviation, generator=generator)
+    return move_and_erase(
+        blur(images, sigmas),
+        generator,
+        moves,
+        padding=padding,
+        erasing=erasing,
+        flipping=flipping,
+        area=area,
+        fill=fill,
+    )
