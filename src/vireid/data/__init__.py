@@ -7,6 +7,7 @@ from vireid.data.folder import read_folder
 from vireid.data.images import load_image
 from vireid.data.llcm import read_llcm
 from vireid.data.obtain import HOW_TO_OBTAIN
+from vireid.data.part_maps import HOW_TO_GET_PART_MAPS, count_part_maps, load_part_maps
 from vireid.data.reading import DATASETS, DatasetName, read
 from vireid.data.regdb import read_regdb
 from vireid.data.sysu_mm01 import (
@@ -20,6 +21,7 @@ from vireid.data.sysu_mm01 import (
 
 __all__ = [
     "DATASETS",
+    "HOW_TO_GET_PART_MAPS",
     "HOW_TO_OBTAIN",
     "SYSU_INFRARED_CAMERAS",
     "SYSU_VISIBLE_CAMERAS",
@@ -29,9 +31,11 @@ __all__ = [
     "FaultError",
     "ImageDataset",
     "SysuPermutations",
+    "count_part_maps",
     "diagnose",
     "load_batch",
     "load_image",
+    "load_part_maps",
     "read",
     "read_folder",
     "read_llcm",

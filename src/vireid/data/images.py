@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -11,7 +13,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from vireid.data.faults import FaultError
 
-__all__ = ["MAX_PIXELS", "load_image"]
+__all__ = ["MAX_PIXELS", "load_image", "open_image"]
 
 MAX_PIXELS = 64_000_000
 
@@ -33,12 +35,29 @@ def load_image(file: Path) -> UInt8[np.ndarray, "h w 3"]:
         VireidError: no such file, an empty or truncated one, no image, or one of more than 64 million pixels (refused
             from its header, before any memory is taken).
     """
+    with open_image(file, formats=("JPEG", "PNG", "BMP"), mend=_MEND) as image:
+        upright = ImageOps.exif_transpose(_to_rgb(image, file))
+        return np.array(upright, dtype=np.uint8)
+
+
+@contextmanager
+def open_image(file: Path, *, formats: tuple[str, ...], mend: str) -> Iterator[ImageFile.ImageFile]:
+    """Open an image file for decoding inside the block, whatever is wrong with it told in one sentence.
+
+    Args:
+        file: the image; its content decides, not its suffix.
+        formats: as Pillow names them.
+        mend: what the user can do about a bad file.
+
+    Raises:
+        VireidError: no such file, an empty or truncated one, none of these formats, one of more than 64 million pixels
+            (refused from its header, before any memory is taken), or anything that fails inside the block.
+    """
     try:
-        with Image.open(file, formats=("JPEG", "PNG", "BMP")) as image:
+        with Image.open(file, formats=formats) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(file, f"{image.width} x {image.height}")
-            upright = ImageOps.exif_transpose(_to_rgb(image, file))
-            return np.array(upright, dtype=np.uint8)
+            yield image
     except FaultError:
         raise
     except FileNotFoundError:
@@ -46,15 +65,13 @@ def load_image(file: Path) -> UInt8[np.ndarray, "h w 3"]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(file, "more") from error
     except UnidentifiedImageError:
-        empty = file.stat().st_size == 0
-        raise FaultError(
-            f"{file} is {'an empty file' if empty else 'no JPEG, PNG or BMP image'}",
-            what_to_do=_MEND,
-        ) from None
+        names = " or ".join([*filter(None, [", ".join(formats[:-1])]), formats[-1]])
+        what = "an empty file" if file.stat().st_size == 0 else f"no {names} image"
+        raise FaultError(f"{file} is {what}", what_to_do=mend) from None
     except Exception as error:  # decoders fail in many ways on broken content: OSError, SyntaxError, struct.error, ..
         raise FaultError(
             f"{file} cannot be decoded, it is truncated or damaged: {error}",
-            what_to_do=_MEND,
+            what_to_do=mend,
         ) from error
 
 
