@@ -44,10 +44,12 @@ def all_at_once(network, records):
     return embed_records(network, records, batch_size=1000)
 
 
-def slowly(network, records, row, feature="bn"):
+def slowly(network, records, row, feature="bn", *, mirrored=False):
     """One image by Pillow and hand, through the stems of its own modality."""
     height, width = network.image_size
     image = Image.open(records.file(row)).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    if mirrored:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     modality = Modality.INFRARED if records.infrared[row] else Modality.VISIBLE
     with torch.no_grad():
@@ -57,7 +59,7 @@ def slowly(network, records, row, feature="bn"):
 @pytest.mark.parametrize("feature", ["bn", "pool"])
 def test_each_image_goes_through_the_stems_of_its_own_modality(network, records, feature):
     embeddings = embed_records(network, records, feature=feature)
-    assert embeddings.features.shape == (len(records), network.dimension)
+    assert embeddings.features.shape == (len(records), network.embedding_dimension)
     for row in (0, int(np.flatnonzero(records.infrared)[0]), len(records) - 1):
         np.testing.assert_allclose(embeddings.features[row], slowly(network, records, row, feature), atol=1e-5)
     # The other modality's stems would give something else, so the comparison above can fail.
@@ -68,6 +70,19 @@ def test_each_image_goes_through_the_stems_of_its_own_modality(network, records,
 
 def test_features_have_length_one(all_at_once):
     np.testing.assert_allclose(np.linalg.norm(all_at_once.features, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("feature", ["bn", "pool"])
+def test_mirroring_averages_the_image_and_its_mirror_image(network, records, feature):
+    rows = np.array([len(records) - 1, 0, int(np.flatnonzero(records.infrared)[0])])
+    embeddings = embed_records(network, records, rows, feature=feature, mirror=True)
+    plain = embed_records(network, records, rows, feature=feature)
+    for place, row in enumerate(rows.tolist()):
+        both = [slowly(network, records, row, feature, mirrored=mirrored) for mirrored in (False, True)]
+        mean = np.mean(both, axis=0)
+        np.testing.assert_allclose(embeddings.features[place], mean / np.linalg.norm(mean), atol=1e-5)
+    assert np.abs(embeddings.features - plain.features).max() > 1e-3
+    assert embeddings.paths.tolist() == plain.paths.tolist()
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 64])

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from vireid.data import load_batch
 from vireid.data.load_ahead import load_ahead
 from vireid.models import Network
-from vireid.transforms import evaluation_view
+from vireid.transforms import evaluation_view, flip
 from vireid.types import Embeddings, Modality, Records, VireidError
 
 __all__ = ["embed_records"]
@@ -26,6 +27,7 @@ def embed_records(
     rows: Int[np.ndarray, " k"] | None = None,
     *,
     feature: Literal["bn", "pool"] = "bn",
+    mirror: bool = False,
     batch_size: int = 64,
     device: torch.device | str = "cpu",
     workers: int = 0,
@@ -37,6 +39,8 @@ def embed_records(
         network: in evaluation mode; it is moved to ``device`` and stays there.
         rows: all of the table by default. The result keeps their order.
         feature: ``bn`` (the papers' retrieval feature) or ``pool``.
+        mirror: average the embeddings of each image and of its mirror image, and scale the mean to length 1 again. It
+            takes twice the time. CAJ's headline numbers are made so: say beside a score whether it was.
         batch_size: images at a time.
         workers: processes that decode images ahead; 0 decodes in this one.
         progress: called with images done and all images after each batch.
@@ -55,11 +59,11 @@ def embed_records(
             f"embedding needs at least 1 image at a time and at least 0 workers, got {batch_size} and {workers}"
         )
     network = network.to(device)
-    features = np.empty((len(rows), network.dimension), dtype=np.float32)
+    features = np.empty((len(rows), network.embedding_dimension), dtype=np.float32)
     done = 0
     for modality in Modality:
         places = np.flatnonzero(records.infrared[rows] == (modality is Modality.INFRARED))
-        for part, vectors in _embed(network, records, rows[places], modality, feature, batch_size, workers):
+        for part, vectors in _embed(network, records, rows[places], modality, feature, mirror, batch_size, workers):
             features[places[part]] = vectors
             done += len(vectors)
             progress(done, len(rows))
@@ -72,6 +76,7 @@ def _embed(
     rows: Int[np.ndarray, " k"],
     modality: Modality,
     feature: Literal["bn", "pool"],
+    mirror: bool,
     batch_size: int,
     workers: int,
 ) -> Iterator[tuple[slice, Float32[np.ndarray, "b d"]]]:
@@ -81,7 +86,10 @@ def _embed(
     with torch.inference_mode():
         loaded = load_ahead(batches, order, workers=workers, pin_memory=device.type == "cuda")
         for part, pixels in zip(order, loaded):
-            vectors = network.embed(evaluation_view(pixels.to(device, non_blocking=True)), modality, feature)
+            images = evaluation_view(pixels.to(device, non_blocking=True))
+            vectors = network.embed(images, modality, feature)
+            if mirror:
+                vectors = F.normalize(vectors + network.embed(flip(images), modality, feature))
             yield part, vectors.float().cpu().numpy()
 
 
