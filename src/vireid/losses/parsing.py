@@ -59,6 +59,7 @@ def parsing_loss(
         raise VireidError(
             f"the value for unknown must not be a part, got {unknown} with parts 0 to {parts - 1}; use a larger one"
         )
+    given = given.int()  # in bytes, a comparison with -1 or 300 wraps around
     strange = (given != unknown) & ((given < 0) | (given >= parts))
     if bool(strange.any()):
         raise VireidError(
