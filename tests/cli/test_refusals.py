@@ -10,14 +10,19 @@ import pytest
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--network.streams", "dual"], "the quadruple-centre loss needs the four streams of QFE"),
+        (["--loss.orthogonality-weight", "1"], "the losses on branches need a network with a diverse embedding expan"),
+        (["--loss.division-weight", "1"], "keeps parts apart, but this network has none"),
+        (["--loss.parsing-weight", "1"], "the parsing loss needs part maps, but .* has none of the images'"),
+        (["--network.parsing-attention", "2"], "parsing attention needs parts to predict"),
+        (["--network.parts", "7", "--network.stripes", "2"], "pools by stripes or by predicted parts"),
+        (["--network.expansion-branches", "-1"], "number of expansion branches must be at least 0"),
         (["--optimizer.momentum", "-1"], r"momentum must lie in \[0, 1\)"),
         (["--views.padding", "-3"], "padding must be at least 0 pixels"),
         (["--views.erasing", "2"], "erasing a probability"),
         (["--workers", "-2"], "the number of reading processes must be 0 or more"),
         (["--network.mimb-heads", "0"], "MIMB needs at least 1 token and 1 head"),
         (["--network.mimb-mix", "nan"], "a mix from 0 to 1"),
-        (["--network.power", "0"], "a pooling power above 0"),
+        (["--network.power", "0"], "a pooling power must be above 0"),
     ],
 )
 def test_a_training_that_cannot_be_meant_is_refused_and_leaves_nothing(
@@ -28,13 +33,6 @@ def test_a_training_that_cannot_be_meant_is_refused_and_leaves_nothing(
     assert answer.code == 2
     assert re.search(said, " ".join(answer.err.split()))
     assert not out.exists()
-
-
-def test_two_streams_train_with_another_metric_loss(vireid, tiny_world, tiny_flags, tmp_path):
-    out = tmp_path / "run"
-    flags = ["--network.streams", "dual", "--loss.metric", "weighted-triplet"]
-    assert vireid("train", "mscmnet-small", "--root", tiny_world, "--out", out, *tiny_flags, *flags).code == 0
-    assert vireid("evaluate", "--checkpoint", out, "--dataset", "sysu", "--root", tiny_world).code == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from vireid.losses import (
     weighted_regularized_triplet_loss,
 )
 from vireid.models import NetworkOutput
-from vireid.training import make_criterion
+from vireid.training import Targets, make_criterion
 from vireid.types import VireidError
 
 
@@ -37,7 +37,7 @@ def test_terms_are_the_weighted_losses(metric, output):
     criterion = make_criterion(
         metric=metric, variant="released", margin=0.4, alpha=0.2, identity_weight=0.5, metric_weight=3.0
     )
-    terms = criterion(output, LABELS)
+    terms = criterion(output, Targets(LABELS))
     assert list(terms) == ["identity", metric.replace("-", "_")]
     first, second = terms.values()
     torch.testing.assert_close(first, 0.5 * identity_loss(output.logits, LABELS))
@@ -46,14 +46,14 @@ def test_terms_are_the_weighted_losses(metric, output):
 
 
 def test_the_default_is_equation_17(output):
-    terms = make_criterion()(output, LABELS)
+    terms = make_criterion()(output, Targets(LABELS))
     torch.testing.assert_close(terms["identity"], identity_loss(output.logits, LABELS))
     expected = quadruple_center_loss(output.features, LABELS, variant="paper", margin=0.7, alpha=0.05)
     torch.testing.assert_close(terms["quadruple_center"], expected)
 
 
 def test_none_trains_on_identities_alone(output):
-    assert list(make_criterion(metric="none")(output, LABELS)) == ["identity"]
+    assert list(make_criterion(metric="none")(output, Targets(LABELS))) == ["identity"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from PIL import Image
 from vireid.data import load_batch
 from vireid.data.sampler import IdentitySampler
 from vireid.models import QUADRUPLE_STREAMS, build_network
-from vireid.training import fit, make_criterion
+from vireid.training import Targets, fit, make_criterion
 from vireid.training.batches import TrainingBatches
 from vireid.transforms import make_views
 from vireid.types import Modality, Record, Records, VireidError
@@ -155,7 +155,7 @@ def test_accumulation_averages_the_gradients_of_its_batches(records, tmp_path):
         inputs = [
             views[stream.view](pixels[stream.modality], generator(0, 0, part, stream.view)) for stream in slow.streams
         ]
-        terms = criterion(slow(inputs), torch.from_numpy(rows.labels).repeat(4))
+        terms = criterion(slow(inputs), Targets(torch.from_numpy(rows.labels).repeat(4)))
         (sum(terms.values()) / 2).backward()
     rate, decay = 0.05, 0.0
     expected = slow.head.classifier.weight - rate * slow.head.classifier.weight.grad
@@ -188,8 +188,8 @@ def test_fp16_without_a_gpu_is_refused(records, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(records, tmp_path):
-    def criterion(output, labels):
-        terms = make_criterion()(output, labels)
+    def criterion(output, targets):
+        terms = make_criterion()(output, targets)
         return terms | {"broken": output.features.sum() * float("nan")}
 
     with pytest.raises(VireidError, match="its term 'broken' is nan at step 0"):

@@ -60,12 +60,17 @@ class NetworkConfig:
     """Of the images that the network sees, in pixels."""
     width: int = 192
     """Of the images that the network sees, in pixels."""
-    streams: Literal["quadruple", "dual"] = "quadruple"
-    """QFE's four stems with four views, or one stem and one view a modality."""
+    streams: Literal["quadruple", "shared", "triple", "dual"] = "quadruple"
+    """QFE's four views with a stem each; the same views through one stem a modality; CAJ's two visible views and an
+    infrared one through two stems; or one view and one stem a modality."""
     last_stride: Literal[1] | None = 1
     """1 keeps the grid of stage 3 in stage 4; None leaves the backbone as it is."""
     nonlocal_blocks: tuple[int, int, int, int] = (0, 2, 3, 0)
     """How many of the last blocks of each stage are followed by a non-local block."""
+    nonlocal_channels: Annotated[
+        int | None, arg(metavar="INT", help_behavior_hint="(default: half of the stage's)")
+    ] = None
+    """Inner channels of the non-local blocks; the released code of AGW and CAJ has 1."""
     mimb: bool = True
     """The multi-scale information correlation mining block between stages 3 and 4."""
     mimb_blocks: tuple[int, ...] = (0, 1, 2, 3)
@@ -76,17 +81,36 @@ class NetworkConfig:
     """Attention heads; they must divide the positions of the third stage's grid."""
     mimb_mix: float = 0.1
     """The weight alpha of the shallow map in eq. 6."""
-    mimb_variant: Literal["paper", "released"] = "paper"
-    """The paper's equations or the released code."""
+    mimb_variant: Literal["paper", "released", "cross-attention"] = "paper"
+    """The paper's equations, the released code, or plain cross-attention in place of the ALBs."""
     power: float = 3.0
     """Of the generalised-mean pooling; 1 is the average."""
+    aggregation: bool = False
+    """DEEN's aggregation: the first three stages take up the level before them, by channel, then by position."""
+    expansion_branches: int = 0
+    """DEEN's diverse embedding expansion: further embeddings of an image, before stage 4; 2 in the paper."""
+    stripes: tuple[int, ...] = ()
+    """MSPAC (reconstruction): stripes at each scale, finest first, cascaded into one embedding."""
+    parts: int = 0
+    """CSCL (reconstruction): parts to predict and pool, the background among them; 7 in the made world."""
+    parsing_attention: tuple[int, ...] = ()
+    """CSCL (reconstruction): stages, 1 to 4, followed by attention to parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """The loss: identity loss plus one metric loss, weighted."""
+    """The loss: identity loss, one metric loss and what a method adds, weighted."""
 
-    metric: Literal["quadruple-center", "weighted-triplet", "batch-hard", "center-triplet", "none"] = "quadruple-center"
+    metric: Literal[
+        "quadruple-center",
+        "weighted-triplet",
+        "squared-difference",
+        "batch-hard",
+        "center-triplet",
+        "center",
+        "marginal-exponential-center",
+        "none",
+    ] = "quadruple-center"
     """Which metric loss."""
     variant: Literal["paper", "released"] = "paper"
     """Form of the quadruple-centre loss."""
@@ -101,12 +125,28 @@ class LossConfig:
     """Weight of the identity loss."""
     metric_weight: float = 1.0
     """Weight of the metric loss."""
+    part_identity_weight: float = 1.0
+    """Weight of the parts' mean identity loss, where the network pools parts."""
+    center_guided_weight: float = 0.0
+    """DEEN: weight of the centre-guided pair loss on each branch; 0.8 in the paper."""
+    orthogonality_weight: float = 0.0
+    """DEEN: weight of what keeps the branches apart; 0.01 in the paper."""
+    parsing_weight: float = 0.0
+    """CSCL (reconstruction): weight of predicted against given part maps."""
+    division_weight: float = 0.0
+    """CSCL (reconstruction): weight of what keeps the parts apart."""
+    center_mining_weight: float = 0.0
+    """CSCL (reconstruction): weight of the identity-aware centre mining."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewsConfig:
     """The augmentation."""
 
+    style: Literal["mscmnet", "agw", "caj", "deen"] = "mscmnet"
+    """Whose augmentation."""
+    second_visible: Literal["channel-exchange", "gray", "jitter", "blur", "none"] = "channel-exchange"
+    """What makes the second visible view (Fig. 6)."""
     padding: int = 10
     """Pixels of black on each side before the random crop."""
     erasing: float = 0.5
@@ -174,6 +214,8 @@ class TrainConfig:
     """Continue the run in OUT from its last whole epoch."""
     select: Literal["last", "best-on-test"] = "last"
     """Which epoch's weights to keep; best-on-test picks by Rank-1 on the TEST people, and every result says so."""
+    part_maps: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: ROOT/parts)")] = None
+    """Part maps, for a recipe with a parsing loss: FOLDER/<path of the image>.png; an image may be without one."""
     accelerator: Accelerator = "auto"
     """Where to train."""
     workers: int = 0

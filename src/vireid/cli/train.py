@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,35 @@ import vireid
 from vireid.cli.config import NetworkConfig, TrainConfig
 from vireid.cli.console import TimeColumn, progress_console, say, shown_while
 from vireid.cli.selection import BestOnTest
-from vireid.data import read
+from vireid.data import HOW_TO_GET_PART_MAPS, count_part_maps, read
 from vireid.data.sampler import IdentitySampler
-from vireid.models import DUAL_STREAMS, QUADRUPLE_STREAMS, build_network, save_network
-from vireid.training import StepReport, fit, make_criterion
+from vireid.models import (
+    DUAL_STREAMS,
+    QUADRUPLE_STREAMS,
+    SHARED_STREAMS,
+    TRIPLE_STREAMS,
+    build_network,
+    save_network,
+)
+from vireid.training import PartMaps, StepReport, fit, make_criterion
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
-from vireid.transforms import make_views
-from vireid.types import VireidError, write_atomically
+from vireid.transforms import draw_moves, make_views
+from vireid.types import Records, VireidError, write_atomically
 
 __all__ = ["network_arguments", "train"]
 
 CONFIG = "config.json"
 
+STREAMS = {
+    "quadruple": QUADRUPLE_STREAMS,
+    "shared": SHARED_STREAMS,
+    "triple": TRIPLE_STREAMS,
+    "dual": DUAL_STREAMS,
+}
+
 # What may differ when a run is continued: where it runs, not what it computes.
-FREE_TO_CHANGE = {"root", "out", "resume", "workers", "accelerator"}
+FREE_TO_CHANGE = {"root", "part_maps", "out", "resume", "workers", "accelerator"}
 
 
 def train(config: TrainConfig) -> Path:
@@ -52,31 +67,29 @@ def train(config: TrainConfig) -> Path:
     if _is_finished(config):
         say(f"{out} holds a finished run; nothing to do")
         return out
-    if recipe.network.streams == "dual" and recipe.loss.metric == "quadruple-center":
-        raise VireidError(
-            "the quadruple-centre loss needs the four streams of QFE; with --network.streams dual choose another loss, "
-            "such as --loss.metric weighted-triplet"
-        )
     records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
     sampler = IdentitySampler(records, identities=recipe.identities, images=recipe.images, seed=config.seed)
     if len(sampler.skipped):
         everyone = len(sampler.persons) + len(sampler.skipped)
         say(f"not trained on, because seen in one modality only: {len(sampler.skipped)} of {everyone} identities")
+    part_maps = _part_maps(config, records)
     arguments = network_arguments(recipe.network, identities=len(sampler.persons), seed=config.seed)
+    criterion = make_criterion(streams=arguments["streams"], **dataclasses.asdict(recipe.loss))
     if recipe.network.weights == "imagenet":
         progress_console.print(f"fetching the ImageNet weights of {recipe.network.backbone} unless they are cached")
     network = build_network(**arguments)
     facts = {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
     selection = BestOnTest(config, facts=facts) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
-    loss, optimizer = dataclasses.asdict(recipe.loss), dataclasses.asdict(recipe.optimizer)
+    optimizer = dataclasses.asdict(recipe.optimizer)
     with _claimed(config), _training_bar(recipe.epochs, steps) as on_step:
         fit(
             network,
             records,
             out=out,
             views=make_views(**dataclasses.asdict(recipe.views)),
-            criterion=make_criterion(**loss),
+            part_maps=part_maps,
+            criterion=criterion,
             epochs=recipe.epochs,
             identities=recipe.identities,
             images=recipe.images,
@@ -106,8 +119,26 @@ def network_arguments(config: NetworkConfig, *, identities: int, seed: int) -> d
         "seed": seed,
         "image_size": size,
         "backbone_options": {key: value for key, value in options.items() if value is not None},
-        "streams": QUADRUPLE_STREAMS if config.streams == "quadruple" else DUAL_STREAMS,
+        "streams": STREAMS[config.streams],
     }
+
+
+def _part_maps(config: TrainConfig, records: Records) -> PartMaps | None:
+    """The part maps of a training that is guided by some; refuses one that finds none."""
+    recipe = config.recipe
+    if not recipe.loss.parsing_weight:
+        return None
+    folder = config.part_maps or config.root / "parts"
+    rows = records.rows(splits=["train"])
+    found = count_part_maps(records, rows, folder=folder)
+    if not found:
+        raise VireidError(
+            f"the parsing loss needs part maps, but {folder} has none of the images'. {HOW_TO_GET_PART_MAPS}"
+        )
+    if found < len(rows):
+        say(f"part maps guide {found} of {len(rows)} images; the others are trained on without")
+    draw = partial(draw_moves, padding=recipe.views.padding, erasing=recipe.views.erasing)
+    return PartMaps(folder=folder, parts=recipe.network.parts, draw_moves=draw)
 
 
 def _is_finished(config: TrainConfig) -> bool:

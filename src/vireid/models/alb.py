@@ -56,7 +56,7 @@ class ALB(nn.Module):
         if variant not in get_args(ALBVariant):
             raise VireidError(f"the variant of MIMB must be one of {get_args(ALBVariant)}, got {variant!r}")
         if not 0 <= mix <= 1:
-            raise VireidError(f"the mix of MIMB must lie from 0 to 1, got {mix}")
+            raise VireidError(f"MIMB needs a mix from 0 to 1, got {mix}")
         width = check_attention(deep, tokens=tokens, heads=heads)
         self.mix = mix
         self.variant = variant

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,19 +16,19 @@ from torch import Tensor
 from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
 from vireid.models import Network, NetworkOutput
-from vireid.training.batches import Batch, TrainingBatches
+from vireid.training.batches import Batch, PartMaps, Targets, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
 from vireid.training.log import RunLog, StepReport
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
-from vireid.transforms import View, generator
+from vireid.transforms import View, generator, move_part_maps
 from vireid.types import Modality, Records, VireidError
 
 __all__ = ["Criterion", "Precision", "fit"]
 
 Precision = Literal["32", "bf16", "16"]
 
-Criterion = Callable[[NetworkOutput, Tensor], Mapping[str, Tensor]]
-"""From the network's output and the label of each row to named, weighted loss terms; their sum is the loss."""
+Criterion = Callable[[NetworkOutput, Targets], Mapping[str, Tensor]]
+"""From the network's output and what its rows should be to named, weighted loss terms; their sum is the loss."""
 
 STATE = "state.pt"
 
@@ -54,6 +55,7 @@ def fit(
     accelerator: str = "auto",
     workers: int = 0,
     seed: int = 0,
+    part_maps: PartMaps | None = None,
     resume: bool = False,
     log_every: int = 10,
     on_step: Callable[[StepReport], None] = lambda report: None,
@@ -78,6 +80,7 @@ def fit(
         accelerator: of Lightning Fabric: ``auto``, ``cpu``, ``cuda`` ...
         workers: processes that read images; 0 reads in this one. Batches are the same for any number.
         seed: of sampling and augmentation.
+        part_maps: given part maps to hand to the criterion; views are then called with ``moves``.
         resume: continue from the state in ``out``; start from the beginning where there is none yet.
         log_every: steps between two reports; losses stay on the device until then.
         on_step: called for every step, in order, ``log_every`` at a time.
@@ -113,7 +116,7 @@ def fit(
     module, optimizer = fabric.setup(network, optimizer)
     order = [(epoch, step) for epoch in range(first, epochs) for step in range(steps * accumulate)]
     batches = load_ahead(
-        TrainingBatches(records, sampler, network.image_size),
+        TrainingBatches(records, sampler, network.image_size, part_maps),
         order,
         workers=workers,
         pin_memory=fabric.device.type == "cuda",
@@ -133,13 +136,13 @@ def fit(
                     # Layers that draw (stochastic depth, dropout) take the global state; it is put back at the end.
                     torch.manual_seed(generator(seed, epoch, step * accumulate + part, "network").initial_seed())
                     batch = next(batches)
-                    inputs = _make_views(network, views, batch, seed, epoch, step * accumulate + part, fabric.device)
-                    labels = batch.labels.to(fabric.device, non_blocking=True).repeat(len(network.streams))
-                    terms = criterion(module(inputs), labels)
+                    draws = partial(generator, seed, epoch, step * accumulate + part)
+                    inputs, targets = _make_views(network, views, batch, draws, part_maps, fabric.device)
+                    terms = criterion(module(inputs), targets)
                     fabric.backward(torch.stack(list(terms.values())).sum() / accumulate)
                     for name, term in terms.items():
                         totals[name] = totals.get(name, 0) + term.detach() / accumulate
-                    seen += len(labels)
+                    seen += len(targets.labels)
                 optimizer.step()
                 optimizer.zero_grad()
                 pending.append((totals, seen))
@@ -201,20 +204,29 @@ def _make_views(
     network: Network,
     views: Mapping[str, View],
     batch: Batch,
-    seed: int,
-    epoch: int,
-    step: int,
+    draws: Callable[[str], torch.Generator],
+    part_maps: PartMaps | None,
     device: torch.device,
-) -> list[Tensor]:
+) -> tuple[list[Tensor], Targets]:
+    """A view for each stream, and what the network should make of them."""
     pixels = {
         Modality.VISIBLE: batch.visible.to(device, non_blocking=True),
         Modality.INFRARED: batch.infrared.to(device, non_blocking=True),
     }
-    made = [
-        views[stream.view](pixels[stream.modality], generator(seed, epoch, step, stream.view))
-        for stream in network.streams
-    ]
-    return [view.contiguous(memory_format=torch.channels_last) for view in made]
+    given = {Modality.VISIBLE: batch.visible_parts, Modality.INFRARED: batch.infrared_parts}
+    made, moved = [], []
+    for stream in network.streams:
+        images, parts = pixels[stream.modality], given[stream.modality]
+        if part_maps is None or parts is None:
+            made.append(views[stream.view](images, draws(stream.view)))
+        else:
+            moves = part_maps.draw_moves(len(images), *network.image_size, draws(f"{stream.view} moves"))
+            made.append(views[stream.view](images, draws(stream.view), moves=moves))
+            moved.append(move_part_maps(parts.to(device, non_blocking=True), moves))
+    targets = Targets(
+        batch.labels.to(device, non_blocking=True).repeat(len(network.streams)), torch.cat(moved) if moved else None
+    )
+    return [view.contiguous(memory_format=torch.channels_last) for view in made], targets
 
 
 def _reports(
