@@ -1,0 +1,340 @@
+"""The named sweeps: for each the cells of a grid, a complete recipe a cell. `vireid.cli.sweep` runs them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from vireid.cli.config import RecipeConfig
+from vireid.cli.recipes import RECIPES
+from vireid.types import VireidError
+
+__all__ = ["COSTED", "Cell", "SweepConfig", "SweepName", "make_cells"]
+
+SweepName = Literal["table4", "fig5", "fig6", "fig7", "questions", "methods", "mimb"]
+
+ABLATION = "ablation all-search"
+"""The setting of MSCMNet's Table IV among the published results."""
+
+COSTED = ("questions", "mimb")
+"""Sweeps whose table says what each network costs."""
+
+METHODS = ("baseline", "agw", "caj", "deen", "mspac", "cscl", "mscmnet")
+
+RECONSTRUCTIONS = ("mspac", "cscl")
+"""Methods whose papers were not at hand: every result of theirs must say so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """A named grid of trainings, each scored."""
+
+    name: Positional[Annotated[SweepName, arg(metavar="NAME")]]
+    """Which grid: table4, fig5, fig6, fig7, questions, methods or mimb."""
+    root: Annotated[Path, arg(metavar="ROOT")]
+    """Folder of the data set."""
+    out: Annotated[Path, arg(metavar="DIR")]
+    """Folder of the sweep; finished cells in it are not done again, interrupted ones go on."""
+    dataset: Literal["sysu", "regdb", "llcm", "folder"] = "sysu"
+    """What the folder holds."""
+    trial: int = 1
+    """Which of RegDB's ten splits."""
+    small: FlagCreatePairsOff[Annotated[bool, arg(help_behavior_hint="")]] = False
+    """The recipes' small forms, for a CPU."""
+    epochs: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the recipe's)")] = None
+    """Length of every training; milestones and warm-up are scaled with it."""
+    seeds: int = 1
+    """Train each cell with the seeds 0 to SEEDS - 1."""
+    weights: Annotated[str | None, arg(metavar="STR", help_behavior_hint="(default: the recipe's)")] = None
+    """Where the backbones start, as --network.weights of vireid train."""
+    jobs: int = 1
+    """Trainings at a time, each in a process of its own; with several GPUs each gets one."""
+    submit: Literal["here", "slurm", "local"] = "here"
+    """Who runs them: this machine, Slurm, or submitit's stand-in for a scheduler on this machine."""
+    submit_options: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE", help_behavior_hint="")] = ()
+    """What a job asks for: partition, time (minutes), gpus, cpus, memory (GB), or any other option of sbatch."""
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    workers: int = 0
+    """Processes of each training that decode images ahead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row of a sweep's table.
+
+    Attributes:
+        key: name of its folder.
+        labels: what sets it apart, a pair of column and value each; all cells of a sweep have the same columns.
+        recipe: the complete training.
+        published: method among the published results that this is, empty where none is.
+        setting: of that result, empty for the one that the data set's protocol has.
+    """
+
+    key: str
+    labels: tuple[tuple[str, str], ...]
+    recipe: RecipeConfig
+    published: str = ""
+    setting: str = ""
+
+
+def make_cells(
+    name: SweepName, *, small: bool = False, epochs: int | None = None, weights: str | None = None
+) -> list[Cell]:
+    """The cells of a sweep, in the order of its table.
+
+    Args:
+        small: from the small forms of the recipes.
+        epochs: length of every training; None for the recipe's own.
+        weights: where every backbone starts; None for the recipe's own.
+
+    Raises:
+        VireidError: epochs below 1.
+    """
+    if epochs is not None and epochs < 1:
+        raise VireidError(f"a training needs at least 1 epoch, got {epochs}")
+    grids: dict[SweepName, Callable[[bool], list[Cell]]] = {
+        "table4": _table4,
+        "fig5": _fig5,
+        "fig6": _fig6,
+        "fig7": _fig7,
+        "questions": _questions,
+        "methods": _methods,
+        "mimb": _mimb,
+    }
+    cells = grids[name](small)
+    if weights is not None:
+        cells = [_changed(cell, network={"weights": weights}) for cell in cells]
+    if epochs is not None:
+        cells = [dataclasses.replace(cell, recipe=_of_length(cell.recipe, epochs)) for cell in cells]
+    return cells
+
+
+def _table4(small: bool) -> list[Cell]:
+    full, base = _recipe("mscmnet", small), _recipe("baseline", small)
+    cells = []
+    for method in (
+        "Base",
+        "Base+QFE",
+        "Base+MIMB",
+        "Base+QFE+MIMB",
+        "Base+QFE+QCT",
+        "Base+MIMB+QCT",
+        "Base+QFE+MIMB+QCT",
+    ):
+        parts = method.split("+")
+        network = dataclasses.replace(
+            full.network,
+            streams=full.network.streams if "QFE" in parts else base.network.streams,
+            mimb="MIMB" in parts,
+        )
+        recipe = dataclasses.replace(full, network=network, loss=full.loss if "QCT" in parts else base.loss)
+        marks = [(part, "x" if part in parts else "") for part in ("QFE", "MIMB", "QCT")]
+        cells.append(
+            Cell(
+                key=method.lower().replace("+", "-"),
+                labels=(("method", method), *marks),
+                recipe=recipe,
+                published=method,
+                setting=ABLATION,
+            )
+        )
+    return cells
+
+
+def _fig5(small: bool) -> list[Cell]:
+    full = _recipe("mscmnet", small)
+    # The paper names the scales of four blocks only: fewer take the shallowest, a fifth mines the deepest once more.
+    grids = {
+        "multi-scale": [(0,), (0, 1), (0, 1, 2), (0, 1, 2, 3), (0, 1, 2, 3, 3)],
+        "single-scale": [(3,) * count for count in range(1, 6)],
+    }
+    return [
+        _variant(
+            full,
+            f"{form}-{len(blocks)}",
+            {"ALBs": str(len(blocks)), "scales": " ".join(f"G{scale}" for scale in blocks)},
+            network={"mimb_blocks": blocks},
+        )
+        for form, grid in grids.items()
+        for blocks in grid
+    ]
+
+
+def _fig6(small: bool) -> list[Cell]:
+    full = _recipe("mscmnet", small)
+    return [
+        _variant(full, view, {"second visible view": view}, views={"second_visible": view})
+        for view in ("none", "gray", "jitter", "blur", "channel-exchange")
+    ]
+
+
+def _fig7(small: bool) -> list[Cell]:
+    full = _recipe("mscmnet", small)
+    cells = [
+        _variant(full, loss, {"metric loss": loss, "alpha": ""}, loss=_ALONE[loss])
+        for loss in ("center", "batch-hard", "weighted-triplet", "center-triplet")
+    ]
+    for alpha in (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0):
+        labels = {"metric loss": "quadruple-center", "alpha": f"{alpha:g}"}
+        # The paper's own alpha stays the default, so that this cell is mscmnet itself.
+        loss = {} if alpha == 0.05 else {"alpha": alpha}
+        cells.append(_variant(full, f"quadruple-center-{alpha:g}", labels, loss=loss))
+    return cells
+
+
+# The other metric losses, each at the margin that its own papers use; they have no alpha.
+_ALONE: dict[str, dict[str, Any]] = {
+    "center": {"metric": "center"},
+    "batch-hard": {"metric": "batch-hard", "margin": 0.3},
+    "weighted-triplet": {"metric": "weighted-triplet"},
+    "center-triplet": {"metric": "center-triplet", "margin": 0.3},
+}
+
+
+def _questions(small: bool) -> list[Cell]:
+    full = _recipe("mscmnet", small)
+    asked: list[tuple[str, str, str, dict[str, dict[str, Any]]]] = [
+        ("mscmnet", "", "nothing", {}),
+        ("no-mimb", "what does MIMB give, and at what cost", "no MIMB", {"network": {"mimb": False}}),
+        (
+            "cross-attention",
+            "does ALB beat plain cross-attention",
+            "cross-attention for ALB",
+            {"network": {"mimb_variant": "cross-attention"}},
+        ),
+        ("center", "does QCT beat older losses", "centre loss for QCT", {"loss": _ALONE["center"]}),
+        ("batch-hard", "does QCT beat older losses", "batch-hard triplet for QCT", {"loss": _ALONE["batch-hard"]}),
+        (
+            "shared-stems",
+            "are stems of their own worth it",
+            "one stem a modality, four views",
+            {"network": {"streams": "shared"}},
+        ),
+        (
+            "dual",
+            "are stems of their own worth it",
+            "one stem and one view a modality",
+            {"network": {"streams": "dual"}},
+        ),
+    ]
+    cells = [
+        _variant(full, key, {"question": question, "changed": changed}, **changes)
+        for key, question, changed, changes in asked
+    ]
+    # Table IV of the paper has MSCMNet without MIMB.
+    cells[1] = dataclasses.replace(cells[1], published="Base+QFE+QCT", setting=ABLATION)
+    return cells
+
+
+def _methods(small: bool) -> list[Cell]:
+    base = _recipe("mscmnet", small)
+    published = {"agw": "AGW", "caj": "CAJ", "deen": "DEEN", "cscl": "CSCL", "mscmnet": "MSCMNet", "baseline": "Base"}
+    return [
+        Cell(
+            key=name,
+            labels=(("method", f"{name} (reconstruction)" if name in RECONSTRUCTIONS else name),),
+            recipe=_on_equal_terms(_recipe(name, small), base),
+            published=published.get(name, ""),
+            setting=ABLATION if name == "baseline" else "",
+        )
+        for name in METHODS
+    ]
+
+
+def _mimb(small: bool) -> list[Cell]:
+    base = _recipe("mscmnet", small)
+    hosts = [(name, _on_equal_terms(_recipe(name, small), base)) for name in ("agw", "caj", "deen")]
+    hosts += [(f"mscmnet-{label}", _on_backbone(base, name)) for label, name in _BACKBONES[small].items()]
+    cells = []
+    for key, recipe in hosts:
+        for mimb in (False, True):
+            method, _, backbone = key.partition("-")
+            labels = (
+                ("method", method),
+                ("backbone", backbone or recipe.network.backbone.partition(".")[0]),
+                ("MIMB", "x" if mimb else ""),
+            )
+            plain = Cell(key=f"{key}-{'mimb' if mimb else 'plain'}", labels=labels, recipe=recipe)
+            cells.append(_changed(plain, network={"mimb": mimb}))
+    return cells
+
+
+# By form: what the table calls a backbone, and timm's name; the first is the recipe's own.
+_BACKBONES: dict[bool, dict[str, str]] = {
+    False: {
+        "resnet50": "",
+        "resnet18": "resnet18.tv_in1k",
+        "resnet101": "resnet101.tv_in1k",
+        "convnext_tiny": "convnext_tiny.fb_in1k",
+        "swin_tiny": "swin_tiny_patch4_window7_224.ms_in1k",
+    },
+    True: {
+        "resnet10t": "",
+        "resnet18": "resnet18",
+        "convnext_atto": "convnext_atto",
+        "swin_tiny": "swin_tiny_patch4_window7_224",
+    },
+}
+
+
+def _on_backbone(recipe: RecipeConfig, name: str) -> RecipeConfig:
+    """The recipe on another backbone; strides that cannot be taken out and blocks that it has not are left."""
+    if not name:
+        return recipe
+    staged = name.startswith("resnet")
+    network = dataclasses.replace(
+        recipe.network,
+        backbone=name,
+        channels=None,
+        stem_width=None,
+        last_stride=1 if staged else None,
+        # Non-local blocks need stages as deep as the recipe's ResNet-50.
+        nonlocal_blocks=recipe.network.nonlocal_blocks if name.startswith("resnet101") else (0, 0, 0, 0),
+    )
+    return dataclasses.replace(recipe, network=network)
+
+
+def _recipe(name: str, small: bool) -> RecipeConfig:
+    return RECIPES[f"{name}-small" if small else name]
+
+
+def _on_equal_terms(recipe: RecipeConfig, base: RecipeConfig) -> RecipeConfig:
+    """A recipe at the epochs, identities and images a step of another; its schedule keeps its shape."""
+    return dataclasses.replace(
+        _of_length(recipe, base.epochs),
+        identities=base.identities,
+        images=base.images,
+        accumulate=base.accumulate,
+        precision=base.precision,
+    )
+
+
+def _of_length(recipe: RecipeConfig, epochs: int) -> RecipeConfig:
+    """A recipe of another length, warm-up and milestones at the same shares of it; no milestone before epoch 1."""
+    if epochs == recipe.epochs:
+        return recipe
+    share = epochs / recipe.epochs
+    optimizer = dataclasses.replace(
+        recipe.optimizer,
+        warmup_epochs=round(recipe.optimizer.warmup_epochs * share),
+        milestones=tuple(max(1, round(milestone * share)) for milestone in recipe.optimizer.milestones),
+    )
+    return dataclasses.replace(recipe, epochs=epochs, optimizer=optimizer)
+
+
+def _variant(full: RecipeConfig, key: str, labels: dict[str, str], **changes: dict[str, Any]) -> Cell:
+    """A cell that is MSCMNet with something changed; where nothing is, the published MSCMNet stands beside it."""
+    cell = _changed(Cell(key=key, labels=tuple(labels.items()), recipe=full), **changes)
+    return dataclasses.replace(cell, published="MSCMNet") if cell.recipe == full else cell
+
+
+def _changed(cell: Cell, **changes: dict[str, Any]) -> Cell:
+    """A cell with some settings of the parts of its recipe changed."""
+    parts = {name: dataclasses.replace(getattr(cell.recipe, name), **values) for name, values in changes.items()}
+    return dataclasses.replace(cell, recipe=dataclasses.replace(cell.recipe, **parts))
