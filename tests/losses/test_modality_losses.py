@@ -284,6 +284,7 @@ def test_half_precision_is_computed_in_single(name: str):
 
 def test_one_identity():
     features, labels, infrared = EDGES["one identity"]
+    features = 1e4 * features  # far, and still no other identity is near
     gap = (features[:4].mean(dim=0) - features[4:].mean(dim=0)).norm().item()
     assert LOSSES["mining"](features, labels, infrared).item() == pytest.approx(gap, rel=1e-6)
     with pytest.raises(VireidError, match="all 8 rows are of identity 5; sample at least two identities a batch"):
@@ -319,3 +320,19 @@ def test_bad_scale():
 def test_a_branch_of_other_images():
     with pytest.raises(VireidError, match=r"got original \(10, 4\) and branch \(9, 4\)"):
         center_guided_pair_loss(FEATURES, FEATURES[:9], LABELS, INFRARED)
+
+
+@pytest.mark.parametrize("name", ["exponential", "mining"])
+def test_descent_joins_modalities_and_parts_identities(name: str):
+    def widest_gap_for_nearest_people(features: Tensor) -> float:
+        days, nights = ([center(features, k, m) for k in (-3, 0, 4)] for m in (False, True))
+        gap = max((day - night).norm().item() for day, night in zip(days, nights, strict=True))
+        people = torch.stack([(day + night) / 2 for day, night in zip(days, nights, strict=True)])
+        return gap / torch.pdist(people).min().item()
+
+    features = FEATURES.clone().requires_grad_()
+    assert widest_gap_for_nearest_people(features) > 1
+    for _ in range(100):
+        (slope,) = torch.autograd.grad(LOSSES[name](features, LABELS, INFRARED), features)
+        features = (features - 0.1 * slope).detach().requires_grad_()
+    assert widest_gap_for_nearest_people(features) < 0.5
