@@ -26,8 +26,8 @@ class ParsingAttention(nn.Module):
     highlights it; of the background these are other channels than of a person's parts.
 
     Assumptions:
-        1. Part maps are predicted at each stage that has the attention, by two 1x1 convolutions, and each stage has
-           the parsing loss.
+        1. Part maps are predicted at each stage that has the attention, as in `PartAlignment`, and each stage has the
+           parsing loss.
         2. Descriptors are the map averaged by the probability of each part.
         3. "Channel-wise attention", "parsing-aligned": weights of channels for each part, handed to positions by P.
         4. Weights from 0 to 2, multiplied.
@@ -53,7 +53,7 @@ class ParsingAttention(nn.Module):
                 f"reduction from 1, got {channels} channels, {parts} parts, reduction {reduction}"
             )
         squeezed = max(1, channels // reduction)
-        self.predict = part_predictor(channels, width=max(parts, channels // 4), parts=parts)
+        self.predict = part_predictor(channels, width=max(32, channels // 4), parts=parts)
         self.squeeze = nn.Linear(channels, squeezed, bias=False)
         self.part_bias = nn.Parameter(torch.zeros(parts, squeezed))
         self.excite = nn.Linear(squeezed, channels, bias=False)
