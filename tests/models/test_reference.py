@@ -148,8 +148,11 @@ def test_an_image_size_that_the_tokens_contradict_is_refused(write, width, size,
     assert message in refusal(file, "mscmnet", image_size=size)
 
 
-def test_a_regdb_network_needs_its_trial(write):
-    assert "say which (trial 1 to 10)" in refusal(write({"net": state("agw")}), dataset="regdb")
+@pytest.mark.parametrize(("dataset", "trial"), [("regdb", None), ("regdb", 11), ("sysu", 1), (None, 1)])
+def test_regdb_and_only_regdb_has_trials(tmp_path, dataset, trial):
+    said = refusal(tmp_path / "nowhere.t", dataset=dataset, trial=trial)
+    assert "belongs to one of its ten trials and is tested on no other" in said
+    assert said.endswith(f"got dataset {dataset} and trial {trial}")
 
 
 @pytest.mark.parametrize("content", [{"state": {}}, {"net": 3}, [1, 2], torch.zeros(2)])

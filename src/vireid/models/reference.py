@@ -90,9 +90,10 @@ def import_reference(
     path = Path(path)
     if kind not in KINDS:
         raise VireidError(f"the kind of a published checkpoint must be one of {KINDS}, got {kind!r}")
-    if dataset == "regdb" and trial is None:
+    if (dataset == "regdb") != (trial is not None) or trial not in (None, *range(1, 11)):
         raise VireidError(
-            "a network of RegDB belongs to one of its ten trials and is tested on no other; say which (trial 1 to 10)"
+            "a network of RegDB belongs to one of its ten trials and is tested on no other, and no other data set has "
+            f"such trials; got dataset {dataset} and trial {trial}"
         )
     content = _read(path)
     tensors = _state(content, path)
