@@ -126,7 +126,8 @@ def test_training_outputs_are_the_published_ones(imported):
         np.testing.assert_allclose(found["pool"], golden["train_pool"], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(found["logits"], golden["train_logits"], rtol=1e-3, atol=1e-3)
         return
-    # DEEN's golden training step drew a dropout of 1 % that nobody can draw again, so it is met up to that noise.
-    for name in found:
+    # DEEN's golden training step drew a dropout of 1 % that nobody can draw again, so it is met up to that noise; with
+    # positions not paired in the aggregation the errors are 0.14 and 0.44.
+    for name, noise in (("pool", 0.03), ("logits", 0.1)):
         error = np.sqrt(np.square(found[name] - golden[f"train_{name}"]).mean(axis=1))
-        assert error.max() < 0.05 * np.abs(golden[f"train_{name}"]).max()
+        assert error.max() < noise
