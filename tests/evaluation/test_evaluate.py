@@ -138,6 +138,8 @@ def test_json_has_exactly_the_promised_form() -> None:
         "direction": "i2v",
         "feature": "bn",
         "checkpoint_rule": "last epoch",
+        "method": "not known",
+        "reconstruction": "none",
         "mode": "all",
         "shots": 1,
         "draw": "seeded",

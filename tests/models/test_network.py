@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from vireid.models import DUAL_STREAMS, QUADRUPLE_STREAMS, Network, Stream
+from vireid.models import DUAL_STREAMS, QUADRUPLE_STREAMS, Network, Stream, build_network
 from vireid.models.pooling import generalized_mean
 from vireid.types import Modality, VireidError
 
@@ -176,3 +176,85 @@ def test_no_other_devices_generator_is_seeded(build_small, monkeypatch):
     monkeypatch.setattr(torch, "manual_seed", seeded)
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded)
     build_small()
+
+
+def test_an_expansion_gives_each_image_three_feature_sets(build_small):
+    network = build_small(expansion_branches=2, aggregation=True, streams=DUAL_STREAMS)
+    output = network([images(), images(seed=1)])
+    assert output.features.shape == (18, 48)
+    assert output.logits.shape == (18, 5)
+    network.eval()
+    assert (network.sets, network.dimension, network.embedding_dimension) == (3, 48, 144)
+    with torch.no_grad():
+        ours, theirs = (network.embed(images(seed=seed), Modality.VISIBLE) for seed in (0, 1))
+    torch.testing.assert_close(ours.norm(dim=1), torch.ones(3))
+    # The dot product is the mean of the three similarities.
+    similarity = [
+        torch.cosine_similarity(one, other) for one, other in zip(ours.chunk(3, dim=1), theirs.chunk(3, dim=1))
+    ]
+    torch.testing.assert_close((ours * theirs).sum(dim=1), torch.stack(similarity).mean(dim=0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts", "maps"),
+    [
+        ({"stripes": (2, 1)}, 3, []),
+        ({"parts": 4}, 3, ["part_maps"]),
+        ({"parts": 4, "parsing_attention": (1, 4)}, 3, ["part_maps", "part_maps_1", "part_maps_4"]),
+    ],
+)
+def test_parts_have_logits_of_their_own(build_small, changes, parts, maps):
+    network = build_small(**changes)
+    output = network([images(2, seed=number) for number in range(4)])
+    assert output.extras["part_logits"].shape == (parts, 8, 5)
+    assert output.extras["part_features"].shape[:2] == (parts, 8)
+    assert sorted(name for name in output.extras if name.startswith("part_maps")) == maps
+    (output.logits.sum() + sum(extra.sum() for extra in output.extras.values())).backward()
+    silent = [name for name, value in network.named_parameters() if value.requires_grad and value.grad is None]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stripes": (2,), "parts": 3}, r"pools by stripes or by predicted parts, got stripes \(2,\) and 3 parts"),
+        ({"parsing_attention": (2,)}, "parsing attention needs parts to predict"),
+        ({"parsing_attention": (5,), "parts": 3}, r"parsing attention follows stages 1 to 4, got \(5,\)"),
+        ({"parsing_attention": (0,), "parts": 3}, r"parsing attention follows stages 1 to 4, got \(0,\)"),
+        ({"expansion_branches": -1}, "number of expansion branches must be at least 0, got -1"),
+        ({"power": 0.0}, "a pooling power must be above 0, got 0.0"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(build_small, changes, message):
+    with pytest.raises(VireidError, match=message):
+        build_small(**changes)
+
+
+def test_a_network_knows_how_it_was_built(build_small, small_arguments):
+    network = build_small(stripes=(2,))
+    assert network.arguments["stripes"] == (2,)
+    again = build_network(**network.arguments)
+    for one, other in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_plain_cross_attention_asks_with_the_deep_map_and_answers_with_the_shallow_one(build_small):
+    torch.manual_seed(0)
+    block = build_small(mimb_variant="cross-attention").eval().mimb.blocks[1]
+    deep, shallow = torch.randn(2, 32, 4, 2), torch.randn(2, 16, 16, 8)
+    with torch.no_grad():
+        found = block(deep, shallow)
+        f = block.norm_deep(block.reduce_deep(deep).flatten(2))
+        g = block.norm_shallow(block.reduce_shallow(shallow).flatten(2))
+        attended = torch.zeros_like(f)
+        in_weight, in_bias = block.attention.in_proj_weight, block.attention.in_proj_bias
+        q, k, v = (
+            torch.nn.functional.linear(x, in_weight[8 * part : 8 * part + 8], in_bias[8 * part : 8 * part + 8])
+            for part, x in enumerate((f, g, g))
+        )
+        for head in range(2):
+            span = slice(4 * head, 4 * head + 4)
+            weights = (q[:, :, span] @ k[:, :, span].transpose(1, 2) / 2).softmax(dim=2)
+            attended[:, :, span] = weights @ v[:, :, span]
+        expected = deep + block.expand(block.attention.out_proj(attended).unflatten(2, (4, 2)))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

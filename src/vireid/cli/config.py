@@ -298,6 +298,8 @@ class EvaluateConfig:
     """Re-rank by k-reciprocal neighbours; never compare such numbers with plain ones."""
     feature: Literal["bn", "pool"] = "bn"
     """With --checkpoint: the feature after or before the BatchNorm."""
+    mirror: Flag = False
+    """With --checkpoint: average each image with its mirror image, as CAJ's published numbers do; the result says so."""
     json: OptionalFile = None
     """Write protocol, every trial, mean and spread there."""
     accelerator: Accelerator = "auto"

@@ -53,7 +53,7 @@ def demo(config: DemoConfig) -> None:
     trained, facts = load_network(run)
     arguments = network_arguments(recipe.network, identities=trained.head.classifier.out_features, seed=config.seed)
     plans = {
-        mode: make_plan("sysu", world, feature="bn", checkpoint_rule=facts["checkpoint_rule"], mode=mode)
+        mode: make_plan("sysu", world, feature="bn", checkpoint_rule=facts["checkpoint_rule"], method=RECIPE, mode=mode)
         for mode in MODES
     }
     records = plans["all"].records

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -34,6 +35,8 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
             "evaluate scores either a run (--checkpoint RUN) or features (--features F.npz); give one of them"
         )
     _refuse_foreign_flags(config)
+    if config.features and config.mirror:
+        raise VireidError("--mirror averages the embeddings of a run; features from a file are taken as they are")
     plan, embeddings = _from_features(config) if config.features else _from_run(config)
     result = evaluate(plan.records, embeddings, plan.trials, plan.protocol, rerank=config.rerank)
     _show(result)
@@ -86,6 +89,8 @@ def _show(result: Evaluation) -> None:
         "queries": f"{' to '.join(str(few) for few in (valid[0], valid[-1])[: len(valid)])} of {first.queries} have a "
         f"match and count, in a gallery of {first.gallery}",
         "protocol": (f"trial {protocol.split}: " if protocol.split else "") + protocol.trial_rule,
+        "method": protocol.method
+        + ("" if protocol.reconstruction == "none" else f"; reconstruction: {protocol.reconstruction}"),
         "feature": f"{protocol.feature}, {protocol.distance} distance",
         "checkpoint": protocol.checkpoint_rule,
         "re-ranking": protocol.reranking,
@@ -99,7 +104,8 @@ def _from_features(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
     embeddings = Embeddings.load(config.features)
     if not len(embeddings.paths):
         raise VireidError(f"{config.features} holds no embeddings; embed the test images of {config.root} first")
-    plan = _plan(config, feature=config.features.name, rule="not known: features from a file", paths=embeddings.paths)
+    facts = {"checkpoint_rule": "not known: features from a file"}
+    plan = _plan(config, feature=config.features.name, facts=facts, paths=embeddings.paths)
     return plan, embeddings
 
 
@@ -108,7 +114,7 @@ def _from_run(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
     network, facts = load_network(config.checkpoint)
     if config.dataset == "regdb" and facts.get("dataset") == "regdb":
         refuse_other_trial(facts["trial"], config.trial)
-    plan = _plan(config, feature=config.feature, rule=facts["checkpoint_rule"])
+    plan = _plan(config, feature=config.feature, facts=facts)
     with progress_bar("embedding") as progress:
         embeddings = embed_records(
             network,
@@ -117,17 +123,21 @@ def _from_run(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
             feature=config.feature,
             device=pick_device(config.accelerator),
             workers=config.workers,
+            mirror=config.mirror,
             progress=progress,
         )
     return plan, embeddings
 
 
-def _plan(config: EvaluateConfig, *, feature: str, rule: str, paths: np.ndarray | None = None) -> Plan:
+def _plan(config: EvaluateConfig, *, feature: str, facts: dict[str, Any], paths: np.ndarray | None = None) -> Plan:
     return make_plan(
         config.dataset,
         Path(config.root),
         feature=feature,
-        checkpoint_rule=rule,
+        checkpoint_rule=facts["checkpoint_rule"],
+        method=facts.get("recipe", "not known"),
+        reconstruction=facts.get("reconstruction", "none"),
+        mirror=config.mirror,
         mode=config.mode,
         shots=config.shots,
         draw=config.draw,

@@ -30,6 +30,9 @@ def make_plan(
     *,
     feature: str,
     checkpoint_rule: str,
+    method: str = "not known",
+    reconstruction: str = "none",
+    mirror: bool = False,
     mode: Literal["all", "indoor"] = "all",
     shots: int = 1,
     draw: Literal["official", "seeded"] = "seeded",
@@ -42,7 +45,7 @@ def make_plan(
     """Read a data set's test side and make its trials.
 
     Args:
-        feature, checkpoint_rule: what the result must say of its embeddings.
+        feature, checkpoint_rule, method, reconstruction, mirror: what the result must say of its embeddings.
         mode, shots, draw: of SYSU-MM01. draw and trials: of LLCM too.
         evaluator: of LLCM.
         trial: of RegDB.
@@ -53,7 +56,16 @@ def make_plan(
         VireidError: what the readers and the protocols refuse.
     """
     records = _test_records(dataset, root, trial, None if paths is None else set(paths))
-    name = partial(Protocol, data_set=dataset, direction=direction, feature=feature, checkpoint_rule=checkpoint_rule)
+    name = partial(
+        Protocol,
+        data_set=dataset,
+        direction=direction,
+        feature=feature,
+        checkpoint_rule=checkpoint_rule,
+        method=method,
+        reconstruction=reconstruction,
+        test_time_augmentation="image and mirror image averaged" if mirror else "none",
+    )
     match dataset:
         case "sysu":
             protocol = name(mode=mode, shots=shots, draw=draw)

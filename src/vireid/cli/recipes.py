@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vireid.cli.config import LossConfig, NetworkConfig, OptimizerConfig, RecipeConfig, ViewsConfig
 
-__all__ = ["RECIPES", "describe"]
+__all__ = ["RECIPES", "describe", "reconstruction_of"]
 
 _NO_NONLOCAL = (0, 0, 0, 0)
 
@@ -181,3 +181,23 @@ def describe(recipe: str) -> str:
     return f"""The method of {full} on a small ResNet from scratch at 96 x 48, for a CPU.
 
 Score: see benchmarks/methods_*.md."""
+
+
+def reconstruction_of(recipe: RecipeConfig) -> str:
+    """Which parts of a training are rebuilt from an abstract alone; ``none`` where none is.
+
+    >>> reconstruction_of(RECIPES["mspac"])
+    'from abstracts only (docs/reconstructions.md): MSPAC part cascade, MeCen loss'
+    """
+    network, loss = recipe.network, recipe.loss
+    parts = {
+        "MSPAC part cascade": network.stripes,
+        "MeCen loss": loss.metric == "marginal-exponential-center" and loss.metric_weight,
+        "CSCL PAM": network.parsing_attention,
+        "CSCL SPAM": network.parts,
+        "CSCL parsing loss": loss.parsing_weight,
+        "CSCL division loss": loss.division_weight,
+        "CSCL ICM loss": loss.center_mining_weight,
+    }
+    used = [name for name, given in parts.items() if given]
+    return f"from abstracts only (docs/reconstructions.md): {', '.join(used)}" if used else "none"

@@ -24,6 +24,7 @@ from rich.text import Text
 import vireid
 from vireid.cli.config import NetworkConfig, TrainConfig
 from vireid.cli.console import TimeColumn, progress_console, say, shown_while
+from vireid.cli.recipes import reconstruction_of
 from vireid.cli.selection import BestOnTest
 from vireid.data import HOW_TO_GET_PART_MAPS, count_part_maps, read
 from vireid.data.sampler import IdentitySampler
@@ -38,7 +39,7 @@ from vireid.models import (
 from vireid.training import PartMaps, StepReport, fit, make_criterion
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
-from vireid.transforms import draw_moves, make_views
+from vireid.transforms import DEEN_AREA, draw_moves, make_views
 from vireid.types import Records, VireidError, write_atomically
 
 __all__ = ["network_arguments", "train"]
@@ -78,7 +79,13 @@ def train(config: TrainConfig) -> Path:
     if recipe.network.weights == "imagenet":
         progress_console.print(f"fetching the ImageNet weights of {recipe.network.backbone} unless they are cached")
     network = build_network(**arguments)
-    facts = {"recipe": config.name, "dataset": config.dataset, "trial": config.trial, "seed": config.seed}
+    facts = {
+        "recipe": config.name,
+        "reconstruction": reconstruction_of(recipe),
+        "dataset": config.dataset,
+        "trial": config.trial,
+        "seed": config.seed,
+    }
     selection = BestOnTest(config, facts=facts) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
     optimizer = dataclasses.asdict(recipe.optimizer)
@@ -137,7 +144,8 @@ def _part_maps(config: TrainConfig, records: Records) -> PartMaps | None:
         )
     if found < len(rows):
         say(f"part maps guide {found} of {len(rows)} images; the others are trained on without")
-    draw = partial(draw_moves, padding=recipe.views.padding, erasing=recipe.views.erasing)
+    area = {"area": DEEN_AREA} if recipe.views.style == "deen" else {}
+    draw = partial(draw_moves, padding=recipe.views.padding, erasing=recipe.views.erasing, **area)
     return PartMaps(folder=folder, parts=recipe.network.parts, draw_moves=draw)
 
 

@@ -31,6 +31,8 @@ class Protocol:
         direction: modality of the query, then of the gallery; SYSU-MM01 knows ``i2v`` only.
         feature: what was compared, such as ``bn``, ``pool`` or the name of a features file.
         checkpoint_rule: which weights were taken, such as ``last epoch``; ``best on test`` must be said.
+        method: what made the embeddings, such as a recipe's name.
+        reconstruction: ``none``, or which parts of the method are rebuilt from an abstract, not from a whole paper.
         mode: ``all`` or ``indoor``; SYSU-MM01 only.
         shots: gallery images of each identity and camera; SYSU-MM01 only.
         draw: who drew the gallery; SYSU-MM01 and LLCM.
@@ -39,7 +41,7 @@ class Protocol:
         trials: how many were averaged; `vireid.evaluation.evaluate` sets it.
         distance: ``cosine`` or ``euclidean``; `vireid.evaluation.evaluate` sets it.
         reranking: ``none``, or the method with its parameters; `vireid.evaluation.evaluate` sets it.
-        test_time_augmentation: ``none``, or what was averaged, such as ``flip``.
+        test_time_augmentation: ``none``, or what was averaged, such as ``image and mirror image averaged``.
 
     Raises:
         VireidError: a fact is missing that its data set needs.
@@ -53,6 +55,8 @@ class Protocol:
     direction: Direction
     feature: str
     checkpoint_rule: str
+    method: str = "not known"
+    reconstruction: str = "none"
     mode: Mode | None = None
     shots: int | None = None
     draw: Draw | None = None
