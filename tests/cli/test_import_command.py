@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vireid.cli.import_reference import ImportConfig, import_command
+from vireid.cli.config import ImportConfig
+from vireid.cli.import_reference import import_command
 from vireid.models import load_network
 from vireid.types import VireidError
 

@@ -16,6 +16,7 @@ __all__ = [
     "DoctorConfig",
     "EmbedConfig",
     "EvaluateConfig",
+    "ImportConfig",
     "LossConfig",
     "NetworkConfig",
     "OptimizerConfig",
@@ -37,6 +38,7 @@ Out = Annotated[Path, arg(metavar="OUT")]
 Run = Annotated[Path, arg(metavar="RUN")]
 OptionalRun = Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")]
 OptionalFile = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
+OptionalInt = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 OptionalFolder = Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")]
 
 
@@ -269,6 +271,28 @@ class DoctorConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportConfig:
+    """A published checkpoint."""
+
+    file: Positional[Annotated[Path, arg(metavar="FILE")]]
+    """The file that the authors published."""
+    out: Positional[Out]
+    """Run directory to make."""
+    kind: Annotated[Literal["mscmnet", "agw", "caj", "deen"], arg(name="from", metavar="KIND")]
+    """Whose network is in it: mscmnet, agw, caj or deen."""
+    height: OptionalInt = None
+    """Of the images that it was trained on, in pixels, where that is not the published size."""
+    width: OptionalInt = None
+    """Of the images that it was trained on, in pixels."""
+    dataset: Annotated[
+        Literal["sysu", "regdb", "llcm"] | None, arg(metavar="{sysu,regdb,llcm}", help_behavior_hint="")
+    ] = None
+    """What it was trained on, where that is known."""
+    trial: OptionalInt = None
+    """RegDB: the trial that it was trained on; it is scored on no other."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     """A score by the exact protocol of a data set."""
 
@@ -299,7 +323,7 @@ class EvaluateConfig:
     feature: Literal["bn", "pool"] = "bn"
     """With --checkpoint: the feature after or before the BatchNorm."""
     mirror: Flag = False
-    """With --checkpoint: average each image with its mirror image, as CAJ's published numbers do; the result says so."""
+    """With --checkpoint: average image and mirror image, as CAJ's published numbers do; the result says so."""
     json: OptionalFile = None
     """Write protocol, every trial, mean and spread there."""
     accelerator: Accelerator = "auto"

@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from vireid.cli.config import ImportConfig
 from vireid.cli.console import say
 from vireid.models import Network, save_network
 from vireid.models.reference import import_reference
 from vireid.types import VireidError, write_atomically
 
-__all__ = ["ImportConfig", "import_command"]
+__all__ = ["import_command"]
 
 WEIGHTS = "weights.safetensors"
 FACTS = "import.json"
 
 TRAINED_ON = {395: "sysu", 206: "regdb", 713: "llcm"}
 """How many identities each data set trains on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportConfig:
-    """A published checkpoint."""
-
-    file: Path
-    """The file that the authors published."""
-    out: Path
-    """Run directory to make."""
-    kind: Literal["mscmnet", "agw", "caj", "deen"]
-    """The network in it."""
-    height: int | None = None
-    """Of the images that it was trained on, in pixels, where that is not the published size."""
-    width: int | None = None
-    """Of the images that it was trained on, in pixels."""
-    dataset: Literal["sysu", "regdb", "llcm"] | None = None
-    """What it was trained on, where that is known."""
-    trial: int | None = None
-    """RegDB: the trial that it was trained on; it is scored on no other."""
 
 
 def import_command(config: ImportConfig) -> Path:

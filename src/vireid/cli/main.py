@@ -19,6 +19,7 @@ from vireid.cli.config import (
     DoctorConfig,
     EmbedConfig,
     EvaluateConfig,
+    ImportConfig,
     SearchConfig,
     SynthConfig,
     TrainConfig,
@@ -84,6 +85,19 @@ def _train(config: Annotated[TrainRecipe, arg(name="")]) -> int:
     from vireid.cli.train import train
 
     train(config)
+    return 0
+
+
+@app.command(name="import")
+def _import(config: Annotated[ImportConfig, arg(name="")]) -> int:
+    r"""Make a run of a checkpoint that a paper's authors published.
+
+    For example:
+      vireid import sysu_agw_best.t --from agw runs/agw-published
+    """
+    from vireid.cli.import_reference import import_command
+
+    import_command(config)
     return 0
 
 

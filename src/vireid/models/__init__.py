@@ -3,6 +3,7 @@
 from vireid.models.alb import ALB, CrossAttention
 from vireid.models.mimb import MIMB
 from vireid.models.network import Network, NetworkOutput, build_network
+from vireid.models.reference import import_reference
 from vireid.models.scale import Scale
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, SHARED_STREAMS, TRIPLE_STREAMS, Stream
 from vireid.models.weights import fingerprint, load_network, save_network, weights_file
@@ -21,6 +22,7 @@ __all__ = [
     "Stream",
     "build_network",
     "fingerprint",
+    "import_reference",
     "load_network",
     "save_network",
     "weights_file",
