@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vireid.cli.config import TrainConfig
-from vireid.cli.console import say
+from vireid.cli.console import progress_console, say
 from vireid.cli.device import pick_device
 from vireid.cli.sweep_cell import attempt, read_result
 from vireid.cli.sweep_facts import describe_sweep, fingerprint_of, form_of
@@ -44,12 +44,17 @@ def sweep(config: SweepConfig) -> int:
     _claim(config, fingerprint)
     trainings = {cell.key: [_training(config, cell, seed) for seed in range(config.seeds)] for cell in cells}
     table = _Table(config, cells, trainings, records, fingerprint)
-    waiting = [training for several in trainings.values() for training in several if read_result(training) is None]
-    total = len(cells) * config.seeds
-    if len(waiting) < total:
-        say(f"{total - len(waiting)} of {total} trainings are done already")
+    # A whole table of one seed comes before the second seed.
+    ordered = [trainings[cell.key][seed] for seed in range(config.seeds) for cell in cells]
+    waiting = [training for training in ordered if read_result(training) is None]
+    if len(waiting) < len(ordered):
+        say(f"{len(ordered) - len(waiting)} of {len(ordered)} trainings are done already")
     table.write()
-    failed = _run(config, waiting, table)
+    try:
+        failed = _run(config, waiting, table)
+    except KeyboardInterrupt:
+        say("finished cells and every whole epoch are kept: go on with the same command", to=progress_console)
+        raise
     table.write(costs=_costs(config, trainings) if config.name in COSTED else None)
     say(table.text)
     for training, message in failed:

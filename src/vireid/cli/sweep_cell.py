@@ -22,7 +22,7 @@ from vireid.cli.console import progress_bar
 from vireid.cli.device import pick_device
 from vireid.cli.plan import make_plan
 from vireid.cli.train import train
-from vireid.evaluation import evaluate, rows_of
+from vireid.evaluation import chance, evaluate, rows_of
 from vireid.models import fingerprint, load_network
 from vireid.retrieval import embed_records
 from vireid.types import VireidError, write_atomically
@@ -79,7 +79,13 @@ def main() -> None:
 def _score(config: TrainConfig) -> dict[str, Any]:
     network, facts = load_network(config.out)
     plan = make_plan(
-        config.dataset, config.root, feature="bn", checkpoint_rule=facts["checkpoint_rule"], trial=config.trial
+        config.dataset,
+        config.root,
+        feature="bn",
+        checkpoint_rule=facts["checkpoint_rule"],
+        method=facts["recipe"],
+        reconstruction=facts["reconstruction"],
+        trial=config.trial,
     )
     with progress_bar("embedding") as progress:
         embeddings = embed_records(
@@ -97,6 +103,7 @@ def _score(config: TrainConfig) -> dict[str, Any]:
         "versions": json.loads((config.out / "config.json").read_text())["versions"],
         "hardware": _hardware(config),
         "evaluation": evaluation.to_json(),
+        "chance": chance(plan.records, plan.trials),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vireid.cli.recipes import reconstruction_of
 from vireid.cli.sweep_table import published_beside
 from vireid.cli.sweeps import Cell, SweepConfig
 from vireid.models.cost import Cost
@@ -57,7 +58,12 @@ def describe_sweep(
         "data": f"{config.dataset} in `{config.root.resolve().name}`, {sizes}, fingerprint {fingerprint} (of the list "
         "of images and their sizes)",
         "protocol": _each(_protocol(result["evaluation"]["protocol"]) for result in finished),
-        "recipes": f"{form_of(config)} form, {lengths} epochs, {batches}"
+        "reconstruction": _reconstructions(cells),
+        "chance": _each(
+            f"Rank-1 {100 * chance['cmc'][0]:.2f}, mAP {100 * chance['map']:.2f}, mINP {100 * chance['minp']:.2f}"
+            for chance in (result["chance"] for result in finished)
+        ),
+        "recipes": f"{form_of(config)} form, {lengths} epoch{'' if lengths == '1' else 's'}, {batches}"
         + (f", weights {Path(config.weights).name}" if config.weights else ""),
         "ours": _ours(config.seeds),
         "published": _published(cells, config.dataset),
@@ -89,6 +95,11 @@ def _published(cells: Sequence[Cell], dataset: str) -> str:
         "A made world, a small form or other epochs are another task: compare rows there, not columns"
         + "".join(f"; {note}" for note in notes)
     )
+
+
+def _reconstructions(cells: Sequence[Cell]) -> str:
+    rebuilt = {cell.key: reconstruction_of(cell.recipe) for cell in cells}
+    return "; ".join(f"{key}: {what}" for key, what in rebuilt.items() if what != "none")
 
 
 def _cost(costs: Mapping[str, Cost]) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from vireid.cli.config import RecipeConfig
-from vireid.cli.recipes import RECIPES
+from vireid.cli.recipes import RECIPES, reconstruction_of
 from vireid.types import VireidError
 
 __all__ = ["COSTED", "Cell", "SweepConfig", "SweepName", "make_cells"]
@@ -25,9 +25,6 @@ COSTED = ("questions", "mimb")
 """Sweeps whose table says what each network costs."""
 
 METHODS = ("baseline", "agw", "caj", "deen", "mspac", "cscl", "mscmnet")
-
-RECONSTRUCTIONS = ("mspac", "cscl")
-"""Methods whose papers were not at hand: every result of theirs must say so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,16 +232,20 @@ def _questions(small: bool) -> list[Cell]:
 def _methods(small: bool) -> list[Cell]:
     base = _recipe("mscmnet", small)
     published = {"agw": "AGW", "caj": "CAJ", "deen": "DEEN", "cscl": "CSCL", "mscmnet": "MSCMNet", "baseline": "Base"}
-    return [
-        Cell(
-            key=name,
-            labels=(("method", f"{name} (reconstruction)" if name in RECONSTRUCTIONS else name),),
-            recipe=_on_equal_terms(_recipe(name, small), base),
-            published=published.get(name, ""),
-            setting=ABLATION if name == "baseline" else "",
+    cells = []
+    for name in METHODS:
+        recipe = _recipe(name, small)
+        rebuilt = reconstruction_of(recipe) != "none"
+        cells.append(
+            Cell(
+                key=name,
+                labels=(("method", f"{name} (reconstruction)" if rebuilt else name),),
+                recipe=_on_equal_terms(recipe, base),
+                published=published.get(name, ""),
+                setting=ABLATION if name == "baseline" else "",
+            )
         )
-        for name in METHODS
-    ]
+    return cells
 
 
 def _mimb(small: bool) -> list[Cell]:
