@@ -15,7 +15,7 @@ from vireid.cli import doctor as doctor_module
 from vireid.cli.main import main
 from vireid.types import VireidError
 
-COMMANDS = ("synth", "doctor", "train", "import", "evaluate", "embed", "search", "demo")
+COMMANDS = ("synth", "doctor", "train", "sweep", "import", "evaluate", "embed", "search", "demo")
 SCRIPT = Path(sys.executable).with_name("vireid")
 
 

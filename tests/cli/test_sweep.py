@@ -13,10 +13,10 @@ import pytest
 
 from vireid.cli import sweep as sweep_module
 from vireid.cli import sweep_cell, sweep_jobs
-from vireid.cli.config import OptimizerConfig
+from vireid.cli.config import OptimizerConfig, SweepConfig
 from vireid.cli.recipes import RECIPES
 from vireid.cli.sweep import sweep
-from vireid.cli.sweeps import Cell, SweepConfig
+from vireid.cli.sweeps import Cell
 from vireid.types import VireidError
 
 SMALL = RECIPES["mscmnet-small"]

@@ -22,12 +22,15 @@ __all__ = [
     "OptimizerConfig",
     "RecipeConfig",
     "SearchConfig",
+    "SweepConfig",
+    "SweepName",
     "SynthConfig",
     "TrainConfig",
     "ViewsConfig",
 ]
 
 DatasetName = Literal["sysu", "regdb", "llcm", "folder"]
+SweepName = Literal["table4", "fig5", "fig6", "fig7", "questions", "methods", "mimb"]
 LightName = Literal["visible", "infrared"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -222,6 +225,40 @@ class TrainConfig:
     """Where to train."""
     workers: int = 0
     """Processes that decode images ahead; results do not depend on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """A named grid of trainings, each scored."""
+
+    name: Positional[Annotated[SweepName, arg(metavar="NAME")]]
+    """Which grid: table4, fig5, fig6, fig7, questions, methods or mimb."""
+    root: Root
+    """Folder of the data set."""
+    out: Annotated[Path, arg(metavar="DIR")]
+    """Folder of the sweep; finished cells in it are not done again, interrupted ones go on."""
+    dataset: DatasetName = "sysu"
+    """What the folder holds."""
+    trial: int = 1
+    """Which of RegDB's ten splits."""
+    small: Flag = False
+    """The recipes' small forms, for a CPU."""
+    epochs: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the recipe's)")] = None
+    """Length of every training; milestones and warm-up are scaled with it."""
+    seeds: int = 1
+    """Train each cell with the seeds 0 to SEEDS - 1."""
+    weights: Annotated[str | None, arg(metavar="STR", help_behavior_hint="(default: the recipe's)")] = None
+    """Where the backbones start, as --network.weights of vireid train."""
+    jobs: int = 1
+    """Trainings at a time, each in a process of its own; with several GPUs each gets one."""
+    submit: Literal["here", "slurm", "local"] = "here"
+    """Who runs them: this machine, Slurm, or submitit's stand-in for a scheduler on this machine."""
+    submit_options: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE", help_behavior_hint="")] = ()
+    """What a job asks for: partition, time (minutes), gpus, cpus, memory (GB), or any other option of sbatch."""
+    accelerator: Accelerator = "auto"
+    """Where to train."""
+    workers: int = 0
+    """Processes of each training that decode images ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from vireid.cli.config import (
     EvaluateConfig,
     ImportConfig,
     SearchConfig,
+    SweepConfig,
     SynthConfig,
     TrainConfig,
 )
@@ -86,6 +87,19 @@ def _train(config: Annotated[TrainRecipe, arg(name="")]) -> int:
 
     train(config)
     return 0
+
+
+@app.command(name="sweep")
+def _sweep(config: Annotated[SweepConfig, arg(name="")]) -> int:
+    r"""Train and score a named grid, such as the paper's Table IV, into one table.
+
+    For example:
+      vireid sweep table4 --root world --out sweeps/table4 --small \
+        --epochs 6 --seeds 3 --jobs 2
+    """
+    from vireid.cli.sweep import sweep
+
+    return sweep(config)
 
 
 @app.command(name="import")

@@ -86,6 +86,13 @@ def _small(recipe: RecipeConfig) -> RecipeConfig:
             mimb_tokens=64,
             mimb_heads=6,
         ),
+        loss=replace(
+            recipe.loss,
+            # At full weight DEEN's losses shrink untrained features to a point, from which nothing is learnt.
+            metric_weight=0.1 if recipe.network.expansion_branches else recipe.loss.metric_weight,
+            center_guided_weight=0.1 * recipe.loss.center_guided_weight,
+            orthogonality_weight=0.1 * recipe.loss.orthogonality_weight,
+        ),
         views=replace(recipe.views, padding=4, erasing=min(recipe.views.erasing, 0.2)),
         optimizer=OptimizerConfig(learning_rate=0.03, nesterov=True, warmup_epochs=2, milestones=(8, 11)),
         epochs=12,

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vireid.cli.config import TrainConfig
+from vireid.cli.config import SweepConfig, TrainConfig
 from vireid.cli.console import progress_console, say
 from vireid.cli.device import pick_device
 from vireid.cli.sweep_cell import attempt, read_result
 from vireid.cli.sweep_facts import describe_sweep, fingerprint_of, form_of
 from vireid.cli.sweep_jobs import run_in_jobs, start_in_process, start_in_scheduler
 from vireid.cli.sweep_table import make_rows, to_csv, to_markdown
-from vireid.cli.sweeps import COSTED, Cell, SweepConfig, make_cells
+from vireid.cli.sweeps import COSTED, Cell, make_cells
 from vireid.data import read
 from vireid.models import load_network
 from vireid.models.cost import Cost, measure_cost

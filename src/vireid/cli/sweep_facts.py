@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vireid.cli.config import SweepConfig
 from vireid.cli.recipes import reconstruction_of
 from vireid.cli.sweep_table import published_beside
-from vireid.cli.sweeps import Cell, SweepConfig
+from vireid.cli.sweeps import Cell
 from vireid.models.cost import Cost
 from vireid.types import Records
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from tyro.conf import FlagCreatePairsOff, Positional, arg
-
-from vireid.cli.config import RecipeConfig
+from vireid.cli.config import RecipeConfig, SweepName
 from vireid.cli.recipes import RECIPES, reconstruction_of
 from vireid.types import VireidError
 
-__all__ = ["COSTED", "Cell", "SweepConfig", "SweepName", "make_cells"]
-
-SweepName = Literal["table4", "fig5", "fig6", "fig7", "questions", "methods", "mimb"]
+__all__ = ["COSTED", "Cell", "make_cells"]
 
 ABLATION = "ablation all-search"
 """The setting of MSCMNet's Table IV among the published results."""
@@ -24,41 +19,11 @@ ABLATION = "ablation all-search"
 COSTED = ("questions", "mimb")
 """Sweeps whose table says what each network costs."""
 
-METHODS = ("baseline", "agw", "caj", "deen", "mspac", "cscl", "mscmnet")
+OTHERS = ("agw", "caj", "deen", "mspac", "cscl")
+"""What MSCMNet and its ablations are compared with."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class SweepConfig:
-    """A named grid of trainings, each scored."""
-
-    name: Positional[Annotated[SweepName, arg(metavar="NAME")]]
-    """Which grid: table4, fig5, fig6, fig7, questions, methods or mimb."""
-    root: Annotated[Path, arg(metavar="ROOT")]
-    """Folder of the data set."""
-    out: Annotated[Path, arg(metavar="DIR")]
-    """Folder of the sweep; finished cells in it are not done again, interrupted ones go on."""
-    dataset: Literal["sysu", "regdb", "llcm", "folder"] = "sysu"
-    """What the folder holds."""
-    trial: int = 1
-    """Which of RegDB's ten splits."""
-    small: FlagCreatePairsOff[Annotated[bool, arg(help_behavior_hint="")]] = False
-    """The recipes' small forms, for a CPU."""
-    epochs: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the recipe's)")] = None
-    """Length of every training; milestones and warm-up are scaled with it."""
-    seeds: int = 1
-    """Train each cell with the seeds 0 to SEEDS - 1."""
-    weights: Annotated[str | None, arg(metavar="STR", help_behavior_hint="(default: the recipe's)")] = None
-    """Where the backbones start, as --network.weights of vireid train."""
-    jobs: int = 1
-    """Trainings at a time, each in a process of its own; with several GPUs each gets one."""
-    submit: Literal["here", "slurm", "local"] = "here"
-    """Who runs them: this machine, Slurm, or submitit's stand-in for a scheduler on this machine."""
-    submit_options: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE", help_behavior_hint="")] = ()
-    """What a job asks for: partition, time (minutes), gpus, cpus, memory (GB), or any other option of sbatch."""
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train."""
-    workers: int = 0
-    """Processes of each training that decode images ahead."""
+HOSTS = ("agw", "caj", "deen")
+"""Methods that MIMB is tried on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,11 +96,10 @@ def _table4(small: bool) -> list[Cell]:
             mimb="MIMB" in parts,
         )
         recipe = dataclasses.replace(full, network=network, loss=full.loss if "QCT" in parts else base.loss)
-        marks = [(part, "x" if part in parts else "") for part in ("QFE", "MIMB", "QCT")]
         cells.append(
             Cell(
                 key=method.lower().replace("+", "-"),
-                labels=(("method", method), *marks),
+                labels=_marks(method, parts),
                 recipe=recipe,
                 published=method,
                 setting=ABLATION,
@@ -231,26 +195,35 @@ def _questions(small: bool) -> list[Cell]:
 
 def _methods(small: bool) -> list[Cell]:
     base = _recipe("mscmnet", small)
-    published = {"agw": "AGW", "caj": "CAJ", "deen": "DEEN", "cscl": "CSCL", "mscmnet": "MSCMNet", "baseline": "Base"}
-    cells = []
-    for name in METHODS:
-        recipe = _recipe(name, small)
-        rebuilt = reconstruction_of(recipe) != "none"
-        cells.append(
-            Cell(
-                key=name,
-                labels=(("method", f"{name} (reconstruction)" if rebuilt else name),),
-                recipe=_on_equal_terms(recipe, base),
-                published=published.get(name, ""),
-                setting=ABLATION if name == "baseline" else "",
-            )
+    published = {"agw": "AGW", "caj": "CAJ", "deen": "DEEN", "cscl": "CSCL"}
+    others = [
+        Cell(
+            key=name,
+            labels=_marks(name if reconstruction_of(recipe) == "none" else f"{name} (reconstruction)", ()),
+            recipe=_on_equal_terms(recipe, base),
+            published=published.get(name, ""),
         )
-    return cells
+        for name, recipe in ((name, _recipe(name, small)) for name in OTHERS)
+    ]
+    with_mimb = [
+        _changed(
+            dataclasses.replace(cell, key=f"{cell.key}-mimb", labels=_marks(cell.key, ("MIMB",)), published=""),
+            network={"mimb": True},
+        )
+        for cell in others
+        if cell.key in HOSTS
+    ]
+    return _table4(small) + others + with_mimb
+
+
+def _marks(method: str, parts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The columns of Table IV."""
+    return (("method", method), *((part, "x" if part in parts else "") for part in ("QFE", "MIMB", "QCT")))
 
 
 def _mimb(small: bool) -> list[Cell]:
     base = _recipe("mscmnet", small)
-    hosts = [(name, _on_equal_terms(_recipe(name, small), base)) for name in ("agw", "caj", "deen")]
+    hosts = [(name, _on_equal_terms(_recipe(name, small), base)) for name in HOSTS]
     hosts += [(f"mscmnet-{label}", _on_backbone(base, name)) for label, name in _BACKBONES[small].items()]
     cells = []
     for key, recipe in hosts:
@@ -324,7 +297,8 @@ def _of_length(recipe: RecipeConfig, epochs: int) -> RecipeConfig:
     optimizer = dataclasses.replace(
         recipe.optimizer,
         warmup_epochs=round(recipe.optimizer.warmup_epochs * share),
-        milestones=tuple(max(1, round(milestone * share)) for milestone in recipe.optimizer.milestones),
+        # Rounded down: a milestone at the very end would never come.
+        milestones=tuple(max(1, int(milestone * share)) for milestone in recipe.optimizer.milestones),
     )
     return dataclasses.replace(recipe, epochs=epochs, optimizer=optimizer)
 
