@@ -51,7 +51,7 @@ def network(**changes):
     return build_network(**(arguments | changes))
 
 
-def train(records, out, *, style="agw", criterion=None, views=None, epochs=2, learning_rate=0.01):
+def train(records, out, *, style="agw", criterion=None, views=None, epochs=2):
     return fit(
         network(),
         records,
@@ -60,7 +60,6 @@ def train(records, out, *, style="agw", criterion=None, views=None, epochs=2, le
         criterion=criterion or make_criterion(streams=DUAL_STREAMS, metric="none", parsing_weight=1.0),
         part_maps=PartMaps(records.root / "parts", 4, partial(draw_moves, padding=3, erasing=0.0)),
         epochs=epochs,
-        learning_rate=learning_rate,
         identities=2,
         images=2,
         accelerator="cpu",
@@ -96,19 +95,6 @@ def test_maps_are_cropped_and_mirrored_with_their_images(records, tmp_path):
     torch.testing.assert_close(shown[~without], expected, atol=0.01, rtol=0)
     # Some were moved: a border of background came in.
     assert (maps[~without][:, 0] == 0).all(dim=1).any()
-
-
-def test_part_maps_are_learnt(records, tmp_path):
-    terms = []
-    loss = make_criterion(streams=DUAL_STREAMS, metric="none", parsing_weight=1.0)
-
-    def criterion(output, targets):
-        found = loss(output, targets)
-        terms.append(float(found["parsing"]))
-        return found
-
-    train(records, tmp_path / "run", criterion=criterion, epochs=40, learning_rate=0.2)
-    assert np.mean(terms[-4:]) < 0.9 * np.mean(terms[:4])
 
 
 def test_a_resumed_run_with_part_maps_ends_in_the_same_weights(records, tmp_path):
