@@ -13,7 +13,8 @@ import pytest
 
 from vireid.cli import sweep as sweep_module
 from vireid.cli import sweep_cell, sweep_jobs
-from vireid.cli.config import OptimizerConfig, SweepConfig
+from vireid.cli.config import SweepConfig
+from vireid.cli.recipe_config import OptimizerConfig
 from vireid.cli.recipes import RECIPES
 from vireid.cli.sweep import sweep
 from vireid.cli.sweeps import Cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vireid.cli.config import LossConfig, NetworkConfig, OptimizerConfig, RecipeConfig, ViewsConfig
+from vireid.cli.recipe_config import LossConfig, NetworkConfig, OptimizerConfig, RecipeConfig, ViewsConfig
 
 __all__ = ["RECIPES", "describe", "reconstruction_of"]
 

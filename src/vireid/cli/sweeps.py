@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vireid.cli.config import RecipeConfig, SweepName
+from vireid.cli.config import SweepName
+from vireid.cli.recipe_config import RecipeConfig
 from vireid.cli.recipes import RECIPES, reconstruction_of
 from vireid.types import VireidError
 

@@ -22,8 +22,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 import vireid
-from vireid.cli.config import NetworkConfig, TrainConfig
+from vireid.cli.config import TrainConfig
 from vireid.cli.console import TimeColumn, progress_console, say, shown_while
+from vireid.cli.recipe_config import NetworkConfig
 from vireid.cli.recipes import reconstruction_of
 from vireid.cli.selection import BestOnTest
 from vireid.data import HOW_TO_GET_PART_MAPS, count_part_maps, read

@@ -1,8 +1,9 @@
 """Networks: streams, trunk, optional blocks and head, and how they compose."""
 
 from vireid.models.alb import ALB, CrossAttention
+from vireid.models.building import build_network
 from vireid.models.mimb import MIMB
-from vireid.models.network import Network, NetworkOutput, build_network
+from vireid.models.network import Network, NetworkOutput
 from vireid.models.reference import import_reference
 from vireid.models.scale import Scale
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, SHARED_STREAMS, TRIPLE_STREAMS, Stream

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vireid.models.building import build_network
 from vireid.models.fitting import fit_weights
-from vireid.models.network import Network, build_network
+from vireid.models.network import Network
 from vireid.models.reference_keys import reference_key, resembles, unused_keys
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, TRIPLE_STREAMS
 from vireid.types import VireidError

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import safetensors
 import safetensors.torch
 
+from vireid.models.building import build_network
 from vireid.models.fitting import fit_weights
-from vireid.models.network import Network, build_network
+from vireid.models.network import Network
 from vireid.models.streams import Stream
 from vireid.types import Modality, VireidError, write_atomically
 
