@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int64
 
 __all__ = [
+    "UNKNOWN_PART",
     "Embeddings",
     "Modality",
     "Ranking",
@@ -29,6 +30,9 @@ __all__ = [
     "VireidWarning",
     "write_atomically",
 ]
+
+UNKNOWN_PART = 255
+"""In a part map: nobody labelled this pixel; all over a map: the image has none."""
 
 
 class VireidError(Exception):

@@ -167,3 +167,22 @@ def test_bad_input_is_refused(vireid, tiny_world, tiny_run, embedded, tmp_path, 
     said = vireid("evaluate", "--dataset", "sysu", "--root", tiny_world, *filled)
     assert said.code == 2
     assert text in said.err
+
+
+def test_mirror_images_are_averaged_on_request_and_named(vireid, tiny_world, tiny_run, tmp_path):
+    run = ("--checkpoint", tiny_run, "--dataset", "sysu", "--root", tiny_world)
+    plain, once = evaluate(vireid, tmp_path, *run)
+    said, twice = evaluate(vireid, tmp_path, *run, "--mirror")
+    assert "augmentation  none at test time" in plain.out
+    assert "augmentation  image and mirror image averaged at test time" in said.out
+    assert once["protocol"]["test_time_augmentation"] == "none"
+    assert twice["protocol"]["test_time_augmentation"] == "image and mirror image averaged"
+    assert [trial["map"] for trial in once["trials"]] != [trial["map"] for trial in twice["trials"]]
+    assert once["protocol"]["method"] == "mscmnet-small, settings changed"
+
+
+def test_features_from_a_file_cannot_be_mirrored(vireid, tiny_world, bare, tmp_path):
+    file = knowing(read("sysu", tiny_world, splits=("test",)), tmp_path / "f.npz")
+    said = vireid("evaluate", "--features", file, "--dataset", "sysu", "--root", bare, "--mirror")
+    assert said.code == 2
+    assert "--mirror averages the embeddings of a run" in said.err

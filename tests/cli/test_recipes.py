@@ -65,7 +65,7 @@ def test_each_method_learns(vireid, world, tmp_path, method):
     found = json.loads(result.read_text())
     assert found["mean"]["cmc"][0] > 2 / (PERSONS // 2)
     # Every result says whose it is, and what of it is not from the whole paper.
-    assert found["protocol"]["method"] == f"{method}-small"
+    assert found["protocol"]["method"] == f"{method}-small, settings changed"
     rebuilt = found["protocol"]["reconstruction"]
     assert (rebuilt != "none") == (method in ("mspac", "cscl"))
     assert f"{method}-small" in said.out

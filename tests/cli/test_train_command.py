@@ -51,7 +51,8 @@ def test_a_run_keeps_its_settings_versions_log_and_weights(tiny_run):
     network, facts = load_network(tiny_run)
     assert (network.dimension, network.image_size) == (32, (32, 16))
     assert facts == {
-        "recipe": "mscmnet-small",
+        "recipe": "mscmnet-small, settings changed",
+        "reconstruction": "none",
         "dataset": "sysu",
         "trial": 1,
         "seed": 0,

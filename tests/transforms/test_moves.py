@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from vireid.transforms import (
-    UNKNOWN_PART,
     Moves,
     common,
     draw_moves,
@@ -16,7 +15,7 @@ from vireid.transforms import (
     normalize,
     views,
 )
-from vireid.types import VireidError
+from vireid.types import UNKNOWN_PART, VireidError
 
 HEIGHT, WIDTH, PADDING = 9, 6, 2
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vireid.cli.recipe_config import LossConfig, NetworkConfig, OptimizerConfig, RecipeConfig, ViewsConfig
 
-__all__ = ["RECIPES", "describe", "reconstruction_of"]
+__all__ = ["RECIPES", "describe", "method_of", "reconstruction_of"]
 
 _NO_NONLOCAL = (0, 0, 0, 0)
 
@@ -208,3 +208,12 @@ def reconstruction_of(recipe: RecipeConfig) -> str:
     }
     used = [name for name, given in parts.items() if given]
     return f"from abstracts only (docs/reconstructions.md): {', '.join(used)}" if used else "none"
+
+
+def method_of(name: str, recipe: RecipeConfig) -> str:
+    """What results call a training: its recipe's name, and whether any setting of it was changed.
+
+    >>> method_of("agw", replace(RECIPES["agw"], epochs=3))
+    'agw, settings changed'
+    """
+    return name if RECIPES.get(name, recipe) == recipe else f"{name}, settings changed"

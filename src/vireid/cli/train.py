@@ -25,7 +25,7 @@ import vireid
 from vireid.cli.config import TrainConfig
 from vireid.cli.console import TimeColumn, progress_console, say, shown_while
 from vireid.cli.recipe_config import NetworkConfig
-from vireid.cli.recipes import reconstruction_of
+from vireid.cli.recipes import method_of, reconstruction_of
 from vireid.cli.selection import BestOnTest
 from vireid.data import HOW_TO_GET_PART_MAPS, count_part_maps, read
 from vireid.data.sampler import IdentitySampler
@@ -81,7 +81,7 @@ def train(config: TrainConfig) -> Path:
         progress_console.print(f"fetching the ImageNet weights of {recipe.network.backbone} unless they are cached")
     network = build_network(**arguments)
     facts = {
-        "recipe": config.name,
+        "recipe": method_of(config.name, recipe),
         "reconstruction": reconstruction_of(recipe),
         "dataset": config.dataset,
         "trial": config.trial,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vireid.data.faults import FaultError
 from vireid.data.images import open_image
-from vireid.types import Records, VireidError
+from vireid.types import UNKNOWN_PART, Records, VireidError
 
 __all__ = ["HOW_TO_GET_PART_MAPS", "count_part_maps", "load_part_maps"]
 
@@ -30,7 +30,6 @@ cam1/0001/0001.png). It is a PNG of 8-bit gray or with a palette, upright as the
                                         a few parts, left and right to one, for images are mirrored
 Parsers are made for visible images and often wrong on infrared ones: look at theirs first, or give none for these."""
 
-_UNKNOWN = 255
 _MEND = "make it again, or remove it: an image without a map is allowed"
 
 
@@ -50,12 +49,12 @@ def load_part_maps(
         VireidError: a map with another number in it, of another kind of pixels, damaged or of more than 64 million
             pixels, by its path; parts, a size or a row out of range.
     """
-    if height < 1 or width < 1 or not 1 <= parts <= _UNKNOWN:
+    if height < 1 or width < 1 or not 1 <= parts <= UNKNOWN_PART:
         raise VireidError(
-            f"part maps need a positive height and width and 1 to {_UNKNOWN} parts, got {height} x {width} and "
+            f"part maps need a positive height and width and 1 to {UNKNOWN_PART} parts, got {height} x {width} and "
             f"{parts} parts"
         )
-    maps = torch.full((len(rows), height, width), _UNKNOWN, dtype=torch.uint8)
+    maps = torch.full((len(rows), height, width), UNKNOWN_PART, dtype=torch.uint8)
     for place, file in enumerate(_files(records, rows, folder)):
         if file.exists():
             resized = Image.fromarray(_load(file, parts)).resize((width, height), Image.Resampling.NEAREST)
@@ -92,10 +91,10 @@ def _load(file: Path, parts: int) -> UInt8[np.ndarray, "h w"]:
                 what_to_do="write the number of each pixel's part as one byte, not its colour",
             )
         numbers = np.array(image, dtype=np.uint8)
-    wrong = numbers[(numbers >= parts) & (numbers != _UNKNOWN)]
+    wrong = numbers[(numbers >= parts) & (numbers != UNKNOWN_PART)]
     if wrong.size:
         raise FaultError(
-            f"a part map for {parts} parts must hold 0 .. {parts - 1}, or {_UNKNOWN} for unknown, but {file} holds "
+            f"a part map for {parts} parts must hold 0 .. {parts - 1}, or {UNKNOWN_PART} for unknown, but {file} holds "
             f"{int(wrong.max())}",
             what_to_do="set the number of parts to that of the parser, or merge its labels",
         )

@@ -8,13 +8,13 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from vireid.losses.batch import full_precision
-from vireid.types import VireidError
+from vireid.types import UNKNOWN_PART, VireidError
 
 __all__ = ["parsing_loss"]
 
 
 def parsing_loss(
-    part_maps: Float[Tensor, "..."], given: Integer[Tensor, "..."], *, unknown: int = 255
+    part_maps: Float[Tensor, "..."], given: Integer[Tensor, "..."], *, unknown: int = UNKNOWN_PART
 ) -> Float[Tensor, ""]:
     r"""Cross-entropy of predicted part maps, in the mean over all pixels whose part is known.
 

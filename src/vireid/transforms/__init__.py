@@ -11,7 +11,7 @@ from vireid.transforms.erase import draw_boxes, erase
 from vireid.transforms.flip import flip
 from vireid.transforms.infrared import infrared_any_channel, infrared_channel, infrared_global
 from vireid.transforms.jitter import draw_jitter, jitter
-from vireid.transforms.moves import UNKNOWN_PART, Moves, draw_moves, move_images, move_part_maps
+from vireid.transforms.moves import Moves, draw_moves, move_images, move_part_maps
 from vireid.transforms.normalize import IMAGENET_MEAN, IMAGENET_STD, normalize
 from vireid.transforms.randomness import generator
 from vireid.transforms.views import SecondVisible, Style, evaluation_view, make_views
@@ -22,7 +22,6 @@ __all__ = [
     "DEEN_FILL",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
-    "UNKNOWN_PART",
     "Moves",
     "SecondVisible",
     "Style",

@@ -12,12 +12,9 @@ from vireid.transforms.chosen import change_chosen, draw_chosen
 from vireid.transforms.crop import draw_offsets, pad_and_crop
 from vireid.transforms.erase import AREA, draw_boxes
 from vireid.transforms.flip import flip
-from vireid.types import VireidError
+from vireid.types import UNKNOWN_PART, VireidError
 
-__all__ = ["UNKNOWN_PART", "Moves", "draw_moves", "move_images", "move_part_maps"]
-
-UNKNOWN_PART = 255
-"""In a part map: nobody labelled this pixel; all over a map: the image has none."""
+__all__ = ["Moves", "draw_moves", "move_images", "move_part_maps"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
