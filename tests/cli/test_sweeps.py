@@ -39,6 +39,7 @@ def test_table4_goes_from_the_base_to_mscmnet_by_three_switches(small):
     for cell in cells:
         parts = cell.published.split("+")
         assert cell.recipe.network.streams == ("quadruple" if "QFE" in parts else "triple")
+        assert cell.recipe.views.style == ("mscmnet" if "QFE" in parts else "caj")
         assert cell.recipe.network.mimb == ("MIMB" in parts)
         assert cell.recipe.loss.metric == ("quadruple-center" if "QCT" in parts else "squared-difference")
 
@@ -84,8 +85,9 @@ def test_methods_are_table4_and_the_others_at_the_same_epochs_and_images_a_step(
         assert (recipe.epochs, recipe.identities, recipe.images) == (150, 6, 4)
         name, _, mimb = key.partition("-")
         own = RECIPES[name].optimizer
-        share = base.epochs / RECIPES[name].epochs
-        assert recipe.optimizer.milestones == tuple(int(milestone * share) for milestone in own.milestones)
+        assert recipe.optimizer.milestones == tuple(
+            milestone * base.epochs // RECIPES[name].epochs for milestone in own.milestones
+        )
         assert recipe.network == dataclasses.replace(RECIPES[name].network, mimb=bool(mimb))
     assert sorted(methods) == ["agw", "agw-mimb", "caj", "caj-mimb", "cscl", "deen", "deen-mimb", "mspac"]
     labels = {cell.key: dict(cell.labels)["method"] for cell in make_cells("methods")}

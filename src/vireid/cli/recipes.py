@@ -17,6 +17,7 @@ _BASE = replace(
     _PAPER,
     network=replace(_PAPER.network, streams="triple", mimb=False),
     loss=LossConfig(metric="squared-difference"),
+    views=ViewsConfig(style="caj"),
 )
 
 # AGW's and CAJ's released non-local blocks have one inner channel (docs/methods.md).

@@ -133,7 +133,7 @@ def _training(config: SweepConfig, cell: Cell, seed: int) -> TrainConfig:
         root=config.root.resolve(),
         out=config.out.resolve() / cell.key / f"seed-{seed}",
         recipe=cell.recipe,
-        name=f"{config.name}/{cell.key}",
+        name=f"{config.name}/{cell.key} ({form_of(config)}, {cell.recipe.epochs} epochs)",
         dataset=config.dataset,
         trial=config.trial,
         seed=seed,

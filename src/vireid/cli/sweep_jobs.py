@@ -19,7 +19,8 @@ from vireid.types import VireidError
 
 __all__ = ["Job", "run_in_jobs", "start_in_process", "start_in_scheduler"]
 
-CODE = "from vireid.cli.sweep_cell import main; main()"
+# Python would look for modules in the folder where the sweep was started, before its own.
+CODE = "import sys; sys.path[:] = filter(None, sys.path); from vireid.cli.sweep_cell import main; main()"
 
 # What a user calls an option of a job, and what submitit calls it; others are sbatch's own.
 OPTIONS = {

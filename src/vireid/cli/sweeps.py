@@ -96,7 +96,13 @@ def _table4(small: bool) -> list[Cell]:
             streams=full.network.streams if "QFE" in parts else base.network.streams,
             mimb="MIMB" in parts,
         )
-        recipe = dataclasses.replace(full, network=network, loss=full.loss if "QCT" in parts else base.loss)
+        recipe = dataclasses.replace(
+            full,
+            network=network,
+            # QFE is views and stems, so what has no QFE sees what Base sees.
+            views=full.views if "QFE" in parts else base.views,
+            loss=full.loss if "QCT" in parts else base.loss,
+        )
         cells.append(
             Cell(
                 key=method.lower().replace("+", "-"),
@@ -155,7 +161,7 @@ _ALONE: dict[str, dict[str, Any]] = {
     "center": {"metric": "center"},
     "batch-hard": {"metric": "batch-hard", "margin": 0.3},
     "weighted-triplet": {"metric": "weighted-triplet"},
-    "center-triplet": {"metric": "center-triplet", "margin": 0.3},
+    "center-triplet": {"metric": "center-triplet"},
 }
 
 
@@ -294,12 +300,11 @@ def _of_length(recipe: RecipeConfig, epochs: int) -> RecipeConfig:
     """A recipe of another length, warm-up and milestones at the same shares of it; no milestone before epoch 1."""
     if epochs == recipe.epochs:
         return recipe
-    share = epochs / recipe.epochs
     optimizer = dataclasses.replace(
         recipe.optimizer,
-        warmup_epochs=round(recipe.optimizer.warmup_epochs * share),
+        warmup_epochs=round(recipe.optimizer.warmup_epochs * epochs / recipe.epochs),
         # Rounded down: a milestone at the very end would never come.
-        milestones=tuple(max(1, int(milestone * share)) for milestone in recipe.optimizer.milestones),
+        milestones=tuple(max(1, milestone * epochs // recipe.epochs) for milestone in recipe.optimizer.milestones),
     )
     return dataclasses.replace(recipe, epochs=epochs, optimizer=optimizer)
 

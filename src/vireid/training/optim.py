@@ -22,10 +22,11 @@ def make_optimizer(
     weight_decay: float = 5e-4,
     nesterov: bool = True,
 ) -> torch.optim.SGD:
-    """SGD with two rates: one for the head (BNNeck and classifier), one for all else.
+    """SGD with two rates: one for the heads (BNNeck and classifier), one for all else.
 
     Args:
-        network: with a submodule ``head``; parameters that are frozen are left out.
+        network: with a submodule ``head``, and ``part_heads`` where it pools parts; parameters that are frozen are left
+            out.
         learning_rate: of everything but the head; 0.01 in the released codes.
         head_learning_rate: 0.1 in the released codes.
         nesterov: means nothing without momentum.
@@ -39,7 +40,8 @@ def make_optimizer(
         raise VireidError(
             f"momentum must lie in [0, 1) and weight decay be at least 0, got momentum {momentum}, decay {weight_decay}"
         )
-    head = {id(parameter) for parameter in network.get_submodule("head").parameters()}
+    heads = [network.get_submodule("head"), *getattr(network, "part_heads", ())]
+    head = {id(parameter) for module in heads for parameter in module.parameters()}
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [parameter for parameter in trained if id(parameter) not in head], "base_rate": learning_rate},
