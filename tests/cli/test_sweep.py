@@ -224,6 +224,21 @@ def test_costs_stand_in_the_table_of_a_costed_sweep(config):
     assert float(plain["gflops_visible"]) < float(full["gflops_visible"])
     assert float(full["latency_infrared_ms"]) > 0
     assert "; time is the median on cpu\n" in (config.out / "table.md").read_text()
+    # A cost that was measured is kept: the machine may be busy when the sweep is looked at again.
+    assert sweep(config) == 0
+    assert table(config) == [plain, full]
+
+
+def test_options_of_a_scheduler_without_one_are_refused(config):
+    with pytest.raises(VireidError, match="--submit-options are for a scheduler; name one with --submit slurm"):
+        sweep(dataclasses.replace(config, submit_options=("partition=gpu",)))
+
+
+def test_one_file_of_weights_for_several_backbones_is_refused(config, grid):
+    other = dataclasses.replace(TINY, network=dataclasses.replace(TINY.network, backbone="resnet18"))
+    grid(cell("one", TINY), cell("other", other))
+    with pytest.raises(VireidError, match="fits one backbone, but table4 has resnet10t, resnet18"):
+        sweep(dataclasses.replace(config, weights="resnet50.pth"))
 
 
 def test_two_jobs_find_the_numbers_of_one_and_print_a_line_a_cell(config, grid, capfd):

@@ -226,3 +226,18 @@ def test_a_full_disk_leaves_nothing_half_written(train, tmp_path):
     assert f"cannot write {tmp_path / 'run' / 'state.pt'}" in said.err
     assert {file.name for file in (tmp_path / "run").iterdir()} == {"config.json", "log.jsonl", "tensorboard"}
     assert train("--resume").code == 0
+
+
+def test_a_run_of_a_version_without_some_settings_goes_on(train, tmp_path):
+    """Their defaults are what that version did; a setting that was changed since is refused as ever."""
+    assert train().code == 0
+    file = tmp_path / "run" / "config.json"
+    document = json.loads(file.read_text())
+    for key in ("network.stripes", "network.nonlocal_channels", "loss.parsing_weight", "views.style", "part_maps"):
+        del document["settings"][key]
+    file.write_text(json.dumps(document))
+    said = train("--resume")
+    assert (said.code, "finished run" in said.out) == (0, True)
+    said = train("--resume", "--network.stripes", 1)
+    assert said.code == 2
+    assert "network.stripes was [], now [1]" in said.err

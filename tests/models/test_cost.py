@@ -1,10 +1,12 @@
 """Costs against counts made by hand."""
 
+import json
+
 import pytest
 import torch
 
 from vireid.models import DUAL_STREAMS, build_network
-from vireid.models.cost import measure_cost
+from vireid.models.cost import Cost, measure_cost
 from vireid.types import Modality, VireidError
 
 SMALL = {
@@ -59,11 +61,18 @@ def test_attention_is_counted(variant):
     assert cost.flops[Modality.INFRARED] == flops_of_layers(network, Modality.INFRARED) + attention
 
 
-def test_parameters_that_training_alone_uses_are_told_apart():
-    network = build_network(**SMALL).eval()
+@pytest.mark.parametrize("stripes", [(), (2, 1)])
+def test_parameters_that_training_alone_uses_are_told_apart(stripes):
+    network = build_network(**SMALL, stripes=stripes).eval()
     cost = measure_cost(network, repeats=1)
     assert cost.parameters == sum(parameter.numel() for parameter in network.parameters())
-    assert cost.parameters - cost.embedding_parameters == network.head.classifier.weight.numel()
+    for_training = [network.head.classifier.weight, *network.part_heads.parameters()]
+    assert cost.parameters - cost.embedding_parameters == sum(parameter.numel() for parameter in for_training)
+
+
+def test_a_cost_comes_back_from_json():
+    cost = measure_cost(build_network(**SMALL).eval(), repeats=1)
+    assert Cost.from_json(json.loads(json.dumps(cost.to_json()))) == cost
 
 
 def test_measuring_leaves_the_network_as_it_was_and_takes_time():

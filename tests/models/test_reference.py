@@ -65,6 +65,8 @@ def test_numbers_beside_the_weights_are_kept_and_nothing_else(write):
         "cmc": np.array([0.5, 0.6, 0.7]),
         "mAP": np.float32(0.25),
         "acc": torch.tensor(7),
+        "last_loss": torch.tensor(0.5, requires_grad=True),
+        "rate": torch.tensor(0.25, dtype=torch.bfloat16),
         "epoch": 3,
         "note": "x",
         "done": True,
@@ -72,7 +74,14 @@ def test_numbers_beside_the_weights_are_kept_and_nothing_else(write):
         "optimizer": {"state": {}, "lr": 0.1},
     }
     _, facts = import_reference(write({"net": state("agw")} | extra), "agw", image_size=(64, 32))
-    assert facts["published"] == {"rank-1": 0.5, "mAP": 0.25, "acc": 7, "epoch": 3}
+    assert facts["published"] == {
+        "rank-1": 0.5,
+        "mAP": 0.25,
+        "acc": 7,
+        "last_loss": 0.5,
+        "rate": 0.25,
+        "epoch": 3,
+    }
     assert json.loads(json.dumps(facts)) == facts
 
 

@@ -72,3 +72,15 @@ def test_nothing_to_list_is_refused(tree):
         records_of_images([tree / "empty"], Modality.VISIBLE)
     with pytest.raises(VireidError, match=r"there is no image or folder .*nowhere"):
         records_of_images([tree / "nowhere"], Modality.VISIBLE)
+
+
+def test_part_maps_beside_their_images_are_no_people(tree):
+    """What `vireid synth --part-maps` writes; a folder that is only called so holds images like any other."""
+    for name in ("day/parts/a.png", "day/parts/deep/er/c.png", "day/parts/unknown.png", "night/parts/d/x.png"):
+        file = tree / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    records = records_of_images([tree / "day"], Modality.VISIBLE)
+    assert records.paths.tolist() == ["a.png", "b.JPG", "deep/er/c.bmp", "parts/unknown.png"]
+    assert len(records_of_images([tree / "night"], Modality.INFRARED)) == 2
+    assert len(records_of_images([tree / "day" / "parts"], Modality.VISIBLE)) == 3

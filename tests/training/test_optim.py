@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from vireid.models import build_network
 from vireid.models.head import Head
 from vireid.training import learning_rate_factor
 from vireid.training.optim import make_optimizer, set_learning_rate
@@ -31,6 +32,24 @@ def test_the_head_has_its_own_rate_and_what_is_frozen_has_none():
     assert [group["lr"] for group in optimizer.param_groups] == [0.005, 0.05]
     set_learning_rate(optimizer, 1.0)
     assert [group["lr"] for group in optimizer.param_groups] == [0.01, 0.1]
+
+
+def test_heads_of_parts_have_the_rate_of_the_head():
+    network = build_network(
+        identities=2,
+        image_size=(64, 32),
+        backbone="resnet10t",
+        weights="none",
+        nonlocal_blocks=(0, 0, 0, 0),
+        mimb=False,
+        stripes=(2, 1),
+    )
+    optimizer = make_optimizer(network, learning_rate=0.01, head_learning_rate=0.1)
+    trunk, heads = ({id(value) for value in group["params"]} for group in optimizer.param_groups)
+    trained = {id(value) for value in network.part_heads.parameters() if value.requires_grad}
+    assert len(trained) == 6
+    assert trained < heads
+    assert not trained & trunk
 
 
 @pytest.mark.parametrize("nesterov", [True, False])

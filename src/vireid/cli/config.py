@@ -93,6 +93,8 @@ class SweepConfig:
     """Train each cell with the seeds 0 to SEEDS - 1."""
     weights: Annotated[str | None, arg(metavar="STR", help_behavior_hint="(default: the recipe's)")] = None
     """Where the backbones start, as --network.weights of vireid train."""
+    part_maps: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: ROOT/parts)")] = None
+    """Part maps, for cells with a parsing loss."""
     jobs: int = 1
     """Trainings at a time, each in a process of its own; with several GPUs each gets one."""
     submit: Literal["here", "slurm", "local"] = "here"

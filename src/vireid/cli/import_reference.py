@@ -8,13 +8,12 @@ from typing import Any
 
 from vireid.cli.config import ImportConfig
 from vireid.cli.console import say
-from vireid.models import Network, save_network
+from vireid.models import WEIGHTS, Network, save_network
 from vireid.models.reference import import_reference
 from vireid.types import VireidError, write_atomically
 
 __all__ = ["import_command"]
 
-WEIGHTS = "weights.safetensors"
 FACTS = "import.json"
 
 TRAINED_ON = {395: "sysu", 206: "regdb", 713: "llcm"}

@@ -22,6 +22,7 @@ from vireid.types import Records, VireidError, write_atomically
 __all__ = ["sweep"]
 
 SWEEP = "sweep.json"
+COST = "cost.json"
 
 # Seconds between two looks at jobs; a scheduler is asked less often.
 PAUSE = {"here": 0.2, "local": 0.5, "slurm": 10.0}
@@ -38,7 +39,14 @@ def sweep(config: SweepConfig) -> int:
     """
     if min(config.seeds, config.jobs) < 1:
         raise VireidError(f"a sweep needs at least 1 seed and 1 job, got {config.seeds} and {config.jobs}")
+    if config.submit == "here" and config.submit_options:
+        raise VireidError("--submit-options are for a scheduler; name one with --submit slurm, or leave them out")
     cells = make_cells(config.name, small=config.small, epochs=config.epochs, weights=config.weights)
+    backbones = sorted({cell.recipe.network.backbone for cell in cells})
+    if config.weights not in (None, "imagenet", "none") and len(backbones) > 1:
+        raise VireidError(
+            f"a file of weights fits one backbone, but {config.name} has {', '.join(backbones)}; use imagenet or none"
+        )
     records = read(config.dataset, config.root, trial=config.trial)
     fingerprint = fingerprint_of(records)
     _claim(config, fingerprint)
@@ -55,7 +63,10 @@ def sweep(config: SweepConfig) -> int:
     except KeyboardInterrupt:
         say("finished cells and every whole epoch are kept: go on with the same command", to=progress_console)
         raise
-    table.write(costs=_costs(config, trainings) if config.name in COSTED else None)
+    if config.name in COSTED:
+        # One after the other, when no training runs any more.
+        _costs(config, trainings, measure=True)
+    table.write()
     say(table.text)
     for training, message in failed:
         say(f"failed: {_title(training)}: {message}")
@@ -77,11 +88,11 @@ class _Table:
         self._config, self._cells, self._trainings = config, cells, trainings
         self._records, self._fingerprint = records, fingerprint
 
-    def write(self, *, costs: Mapping[str, Cost] | None = None) -> None:
+    def write(self) -> None:
         """Costs are measured last: until then a table that has their columns has them empty."""
         found = {key: [read_result(training) for training in several] for key, several in self._trainings.items()}
         results = {key: [result for result in several if result] for key, several in found.items()}
-        measured = (costs or {}) if self._config.name in COSTED else None
+        measured = _costs(self._config, self._trainings) if self._config.name in COSTED else None
         rows = make_rows(self._cells, results, measured, self._config.dataset)
         self.text = to_markdown(rows, self._cells)
         facts = describe_sweep(self._config, self._cells, self._records, self._fingerprint, results, measured)
@@ -138,6 +149,7 @@ def _training(config: SweepConfig, cell: Cell, seed: int) -> TrainConfig:
         trial=config.trial,
         seed=seed,
         resume=True,
+        part_maps=config.part_maps.resolve() if config.part_maps and cell.recipe.loss.parsing_weight else None,
         accelerator=config.accelerator,
         workers=config.workers,
     )
@@ -147,13 +159,20 @@ def _title(training: TrainConfig) -> str:
     return f"{training.out.parent.name}, seed {training.seed}"
 
 
-def _costs(config: SweepConfig, trainings: Mapping[str, Sequence[TrainConfig]]) -> dict[str, Cost]:
-    """Of every trained cell, measured here and now, one after the other: no training runs any more."""
+def _costs(
+    config: SweepConfig, trainings: Mapping[str, Sequence[TrainConfig]], *, measure: bool = False
+) -> dict[str, Cost]:
+    """Of every trained cell as it was measured before; where that is missing, measured here and now if asked to."""
     costs = {}
     for key, (first, *_) in trainings.items():
-        if read_result(first) is not None:
+        file = first.out.parent / COST
+        if file.exists():
+            costs[key] = Cost.from_json(json.loads(file.read_text()))
+        elif measure and read_result(first) is not None:
             network, _ = load_network(first.out)
             costs[key] = measure_cost(network.to(pick_device(config.accelerator)))
+            with write_atomically(file) as draft:
+                draft.write_text(json.dumps(costs[key].to_json(), indent=1))
     return costs
 
 

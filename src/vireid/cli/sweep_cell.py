@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 import pickle
@@ -22,6 +23,7 @@ from vireid.cli.console import progress_bar
 from vireid.cli.device import pick_device
 from vireid.cli.plan import make_plan
 from vireid.cli.train import train
+from vireid.data import PART_MAP_FOLDER
 from vireid.evaluation import chance, evaluate, rows_of
 from vireid.models import fingerprint, load_network
 from vireid.retrieval import embed_records
@@ -115,7 +117,17 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
         "trial": config.trial,
         "seed": config.seed,
     }
+    if config.recipe.loss.parsing_weight:
+        settings["part_maps"] = _fingerprint_of_maps(config.part_maps or config.root / PART_MAP_FOLDER)
     return json.loads(json.dumps(settings))
+
+
+def _fingerprint_of_maps(folder: Path) -> str:
+    """16 hexadecimal digits of the list of part maps and the size of each."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.png")):
+        digest.update(repr((file.relative_to(folder).as_posix(), file.stat().st_size)).encode())
+    return digest.hexdigest()[:16]
 
 
 def _hardware(config: TrainConfig) -> str:

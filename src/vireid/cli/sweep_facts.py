@@ -90,6 +90,10 @@ def _published(cells: Sequence[Cell], dataset: str) -> str:
     if not rows:
         return ""
     notes = [f"{row.method} is {row.kind}" for row in rows if row.kind not in ("plain", "ablation")]
+    if any(row.method == "Base" for row in rows):
+        notes.append(
+            "Base is CAJ's number, image and mirror image averaged at test; the paper does not say of the others"
+        )
     sources = "; ".join(sorted({row.source for row in rows}))
     return (
         f"percent, as printed for the real data set and the full recipe ({sources}). "
@@ -132,5 +136,7 @@ def _command(config: SweepConfig) -> str:
         if getattr(config, key) != getattr(default, key):
             words += [f"--{key}", str(getattr(config, key))]
     words += ["--weights", Path(config.weights).name] if config.weights else []
+    words += ["--part-maps", config.part_maps.name] if config.part_maps else []
+    words += ["--submit-options", *config.submit_options] if config.submit_options else []
     words += ["--small"] if config.small else []
     return shlex.join(words)

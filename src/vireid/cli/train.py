@@ -24,16 +24,17 @@ from rich.text import Text
 import vireid
 from vireid.cli.config import TrainConfig
 from vireid.cli.console import TimeColumn, progress_console, say, shown_while
-from vireid.cli.recipe_config import NetworkConfig
+from vireid.cli.recipe_config import NetworkConfig, RecipeConfig
 from vireid.cli.recipes import method_of, reconstruction_of
 from vireid.cli.selection import BestOnTest
-from vireid.data import HOW_TO_GET_PART_MAPS, count_part_maps, read
+from vireid.data import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, count_part_maps, read
 from vireid.data.sampler import IdentitySampler
 from vireid.models import (
     DUAL_STREAMS,
     QUADRUPLE_STREAMS,
     SHARED_STREAMS,
     TRIPLE_STREAMS,
+    WEIGHTS,
     build_network,
     save_network,
 )
@@ -112,8 +113,8 @@ def train(config: TrainConfig) -> Path:
             **optimizer,
         )
     network, facts = selection.best() if selection else (network, facts | {"checkpoint_rule": "last epoch"})
-    save_network(network, out / "weights.safetensors", facts=facts)
-    say(f"weights in {out / 'weights.safetensors'}")
+    save_network(network, out / WEIGHTS, facts=facts)
+    say(f"weights in {out / WEIGHTS}")
     return out
 
 
@@ -135,8 +136,18 @@ def _part_maps(config: TrainConfig, records: Records) -> PartMaps | None:
     """The part maps of a training that is guided by some; refuses one that finds none."""
     recipe = config.recipe
     if not recipe.loss.parsing_weight:
+        if config.part_maps:
+            raise VireidError(
+                "part maps guide a parsing loss, which this recipe has not; leave --part-maps out, or set "
+                "--loss.parsing-weight and --network.parts"
+            )
         return None
-    folder = config.part_maps or config.root / "parts"
+    if recipe.network.parts < 2:
+        raise VireidError(
+            "the parsing loss needs a network that predicts parts; set --network.parts to their number, background "
+            "included"
+        )
+    folder = config.part_maps or config.root / PART_MAP_FOLDER
     rows = records.rows(splits=["train"])
     found = count_part_maps(records, rows, folder=folder)
     if not found:
@@ -166,9 +177,9 @@ def _is_finished(config: TrainConfig) -> bool:
     except (ValueError, KeyError) as error:
         raise VireidError(f"{file} is not the configuration of a run: {error}") from error
     settings = _plain(config)
-    changed = sorted(
-        key for key in {*before, *settings} - FREE_TO_CHANGE if before.get(key, ...) != settings.get(key, ...)
-    )
+    # A run of an older version lacks the settings that came later; it did what their defaults do.
+    before = _plain(TrainConfig(root=config.root, out=out, recipe=RecipeConfig())) | before
+    changed = sorted(key for key in {*before, *settings} - FREE_TO_CHANGE if before[key] != settings.get(key, ...))
     if "name" in changed:
         # Two recipes differ in many settings: the name says it best.
         raise VireidError(f"{out} holds a run of {before['name']}, not of {config.name}; choose another folder")
@@ -178,7 +189,7 @@ def _is_finished(config: TrainConfig) -> bool:
             f"a run is resumed with the settings it was started with, but {differences}; take these back or choose "
             "another folder"
         )
-    return (out / "weights.safetensors").exists()
+    return (out / WEIGHTS).exists()
 
 
 @contextmanager

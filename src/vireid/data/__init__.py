@@ -7,7 +7,7 @@ from vireid.data.folder import read_folder
 from vireid.data.images import load_image
 from vireid.data.llcm import read_llcm
 from vireid.data.obtain import HOW_TO_OBTAIN
-from vireid.data.part_maps import HOW_TO_GET_PART_MAPS, count_part_maps, load_part_maps
+from vireid.data.part_maps import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, count_part_maps, load_part_maps
 from vireid.data.reading import DATASETS, DatasetName, read
 from vireid.data.regdb import read_regdb
 from vireid.data.sysu_mm01 import (
@@ -23,6 +23,7 @@ __all__ = [
     "DATASETS",
     "HOW_TO_GET_PART_MAPS",
     "HOW_TO_OBTAIN",
+    "PART_MAP_FOLDER",
     "SYSU_INFRARED_CAMERAS",
     "SYSU_VISIBLE_CAMERAS",
     "DatasetName",

@@ -17,7 +17,10 @@ from vireid.data.faults import FaultError
 from vireid.data.images import open_image
 from vireid.types import UNKNOWN_PART, Records, VireidError
 
-__all__ = ["HOW_TO_GET_PART_MAPS", "count_part_maps", "load_part_maps"]
+__all__ = ["HOW_TO_GET_PART_MAPS", "PART_MAP_FOLDER", "count_part_maps", "load_part_maps"]
+
+PART_MAP_FOLDER = "parts"
+"""Where part maps lie below the root of their images unless told otherwise."""
 
 HOW_TO_GET_PART_MAPS = """\
 A part map lies in a folder of its own under the path of its image with the suffix .png (cam1/0001/0001.jpg ->

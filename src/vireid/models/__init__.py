@@ -7,7 +7,7 @@ from vireid.models.network import Network, NetworkOutput
 from vireid.models.reference import import_reference
 from vireid.models.scale import Scale
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, SHARED_STREAMS, TRIPLE_STREAMS, Stream
-from vireid.models.weights import fingerprint, load_network, save_network, weights_file
+from vireid.models.weights import WEIGHTS, fingerprint, load_network, save_network, weights_file
 
 __all__ = [
     "ALB",
@@ -16,6 +16,7 @@ __all__ = [
     "QUADRUPLE_STREAMS",
     "SHARED_STREAMS",
     "TRIPLE_STREAMS",
+    "WEIGHTS",
     "CrossAttention",
     "Network",
     "NetworkOutput",

@@ -66,6 +66,13 @@ def build_backbone(
         VireidError: unknown name, no staged features, weights out of reach or of another network, a stage with too few
             blocks, or a stride that cannot be taken out.
     """
+    if min(image_size) < 1:
+        raise VireidError(f"images need a positive height and width, got {image_size[0]} x {image_size[1]}")
+    if min(nonlocal_blocks, default=0) < 0 or (nonlocal_channels is not None and nonlocal_channels < 1):
+        raise VireidError(
+            "non-local blocks need counts from 0 and at least 1 inner channel, got counts "
+            f"{nonlocal_blocks} and {nonlocal_channels} channels"
+        )
     model = _create(name, weights=weights, options=options or {})
     if hasattr(model, "set_input_size"):
         model.set_input_size(img_size=image_size)  # pyright: ignore[reportCallIssue]
@@ -125,7 +132,9 @@ def _untrained(name: str, options: Mapping[str, Any]) -> nn.Module:
         return timm.create_model(name, pretrained=False, num_classes=0, **options)
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise VireidError(
-            f"the backbone {name} does not take these options {dict(options)} ({type(error).__name__}: {error})"
+            f"the backbone {name} does not take these options {dict(options)} ({type(error).__name__}: {error}); "
+            "options for a ResNet, as the small recipes have them, are taken out with --network.channels None "
+            "--network.stem-width None"
         ) from error
 
 

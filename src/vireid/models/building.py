@@ -93,7 +93,7 @@ def build_network(
                 variant=mimb_variant,
             )
         scales = trunk.scales
-        network = Network(
+        return Network(
             trunk,
             streams=streams,
             identities=identities,
@@ -107,9 +107,8 @@ def build_network(
             else (),
             expansion=_make_expansion(scales[-2], expansion_branches),
             attention=_make_attention(scales, parsing_attention, parts),
+            arguments=arguments,
         )
-    network.arguments = arguments
-    return network
 
 
 def _make_pooling(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +41,21 @@ class Cost:
     flops: dict[Modality, int]
     latency_ms: dict[Modality, float]
     device: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, modalities by their names."""
+        plain = dataclasses.asdict(self)
+        for name in ("flops", "latency_ms"):
+            plain[name] = {modality.value: number for modality, number in plain[name].items()}
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Cost:
+        """What `to_json` gave."""
+        arguments = dict(plain)
+        for name in ("flops", "latency_ms"):
+            arguments[name] = {Modality(key): number for key, number in plain[name].items()}
+        return cls(**arguments)
 
 
 def measure_cost(network: Network, *, repeats: int = 20) -> Cost:
@@ -80,7 +98,12 @@ def measure_cost(network: Network, *, repeats: int = 20) -> Cost:
 
 def _count(network: Network, images: Tensor, modality: Modality) -> tuple[int, set[str]]:
     """Operations of one embedding, and the names of the parameters that it depends on."""
-    frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
+    # What is frozen has no gradient to follow; only the heads of parts hold such that no embedding meets.
+    frozen = {
+        name
+        for name, parameter in network.named_parameters()
+        if not parameter.requires_grad and not name.startswith("part_heads.")
+    }
     trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     # With gradients on and the plain kernel, attention runs as matrix products, which the counter knows; its fused
     # forms would count as nothing.

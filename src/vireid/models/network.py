@@ -56,6 +56,7 @@ class Network(nn.Module):
         aggregation: for each of the first three stages what mixes the level before it into its map.
         expansion: what multiplies the maps before the fourth stage.
         attention: by the number of a stage, 1 to 4, what weighs its map by predicted parts.
+        arguments: the keywords of `build_network` that made it, for whoever saves it.
 
     Raises:
         VireidError: a modality without a stream, or an argument out of range.
@@ -73,13 +74,14 @@ class Network(nn.Module):
         aggregation: Sequence[CrossScaleAggregation] = (),
         expansion: DiverseEmbeddingExpansion | None = None,
         attention: Mapping[int, ParsingAttention] | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if identities < 1:
             raise VireidError(f"a network needs at least 1 identity, got {identities}")
         self.streams = tuple(streams)
         self.image_size = image_size
-        self.arguments: dict[str, Any] = {}
+        self.arguments = dict(arguments or {})
         names = [name for modality in Modality for name in stems_of(streams, modality)]
         self.stems = nn.ModuleDict({name: copy.deepcopy(backbone.stem) for name in dict.fromkeys(names)})
         self.stages = backbone.stages

@@ -24,7 +24,7 @@ class NonLocalBlock(nn.Module):
 
     def __init__(self, channels: int, inner_channels: int | None = None) -> None:
         super().__init__()
-        inner = inner_channels or max(1, channels // 2)
+        inner = max(1, channels // 2) if inner_channels is None else inner_channels
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Conv2d(channels, inner, 1)
         self.g = nn.Conv2d(channels, inner, 1)

@@ -266,6 +266,9 @@ def _numbers(content: Mapping[str, Any]) -> dict[str, int | float]:
     for key, value in content.items():
         if key == "net" or not isinstance(value, int | float | np.ndarray | np.generic | Tensor):
             continue
+        if isinstance(value, Tensor) and value.is_floating_point():
+            # A loss may still ask for gradients, or be of a kind that numpy does not know.
+            value = value.detach().double()
         values = np.asarray(value)
         if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
             continue

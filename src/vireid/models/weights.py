@@ -17,12 +17,13 @@ from vireid.models.network import Network
 from vireid.models.streams import Stream
 from vireid.types import Modality, VireidError, write_atomically
 
-__all__ = ["fingerprint", "load_network", "save_network", "weights_file"]
+__all__ = ["WEIGHTS", "fingerprint", "load_network", "save_network", "weights_file"]
 
 FORMAT = 1
 """Version of the file form; a file of another version is refused by name."""
 
 WEIGHTS = "weights.safetensors"
+"""Name of the weights in a run directory."""
 
 
 def save_network(network: Network, file: Path, *, facts: dict[str, Any]) -> None:

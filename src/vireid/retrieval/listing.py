@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from vireid.data import PART_MAP_FOLDER
 from vireid.data.listing import IMAGE_SUFFIXES, list_images
 from vireid.types import Modality, Record, Records, VireidError
 
@@ -16,7 +17,8 @@ def records_of_images(places: Sequence[Path], modality: Modality, *, root: Path 
     """Images and folders of images as one table of unknown people.
 
     Args:
-        places: folders are searched to any depth; hidden files are passed over.
+        places: folders are searched to any depth; hidden files are passed over, and so are part maps: what lies in a
+            folder ``parts`` of the place under the path of an image beside it.
         modality: of all of them.
         root: what the paths of the table are relative to; the deepest folder that holds all images by default.
 
@@ -28,7 +30,7 @@ def records_of_images(places: Sequence[Path], modality: Modality, *, root: Path 
     files: set[Path] = set()
     for place in (Path(os.path.abspath(place)) for place in places):  # noqa: PTH100 - resolve() would follow links
         if place.is_dir():
-            found = list_images(place, [""])
+            found = _without_part_maps(list_images(place, [""]))
             if not found:
                 raise VireidError(f"there are no images in {place} ({', '.join(IMAGE_SUFFIXES)} are read)")
             files.update(place / path for path in found)
@@ -47,3 +49,14 @@ def records_of_images(places: Sequence[Path], modality: Modality, *, root: Path 
         for file in files
     ]
     return Records.build(base, rows)
+
+
+def _without_part_maps(paths: Sequence[str]) -> list[str]:
+    """A part map has the path of its image, below the folder of part maps."""
+    below = f"{PART_MAP_FOLDER}/"
+    images = {path.rpartition(".")[0] for path in paths if not path.startswith(below)}
+    return [
+        path
+        for path in paths
+        if path.removeprefix(below).rpartition(".")[0] not in images or path[: len(below)] != below
+    ]
