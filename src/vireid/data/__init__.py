@@ -8,6 +8,7 @@ from vireid.data.images import load_image
 from vireid.data.llcm import read_llcm
 from vireid.data.obtain import HOW_TO_OBTAIN
 from vireid.data.part_maps import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, count_part_maps, load_part_maps
+from vireid.data.pixel_cache import PixelCache, open_pixel_cache
 from vireid.data.reading import DATASETS, DatasetName, read
 from vireid.data.regdb import read_regdb
 from vireid.data.sysu_mm01 import (
@@ -31,12 +32,14 @@ __all__ = [
     "Fault",
     "FaultError",
     "ImageDataset",
+    "PixelCache",
     "SysuPermutations",
     "count_part_maps",
     "diagnose",
     "load_batch",
     "load_image",
     "load_part_maps",
+    "open_pixel_cache",
     "read",
     "read_folder",
     "read_llcm",
