@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ from vireid.models import (
 from vireid.training import PartMaps, StepReport, fit, make_criterion
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
-from vireid.transforms import DEEN_AREA, draw_moves, make_views
+from vireid.transforms import make_drawing, make_views
 from vireid.types import Records, VireidError, write_atomically
 
 __all__ = ["network_arguments", "train"]
@@ -156,8 +155,8 @@ def _part_maps(config: TrainConfig, records: Records) -> PartMaps | None:
         )
     if found < len(rows):
         say(f"part maps guide {found} of {len(rows)} images; the others are trained on without")
-    area = {"area": DEEN_AREA} if recipe.views.style == "deen" else {}
-    draw = partial(draw_moves, padding=recipe.views.padding, erasing=recipe.views.erasing, **area)
+    views = recipe.views
+    draw = make_drawing(style=views.style, padding=views.padding, erasing=views.erasing)
     return PartMaps(folder=folder, parts=recipe.network.parts, draw_moves=draw)
 
 

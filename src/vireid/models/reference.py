@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
-import hashlib
 import math
-import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from vireid.models.building import build_network
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
+from vireid.models.reference_file import numbers_of, read_reference_file, sha256_of, tensors_of
 from vireid.models.reference_keys import reference_key, resembles, unused_keys
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, TRIPLE_STREAMS
 from vireid.types import VireidError
@@ -30,7 +25,6 @@ GRID = 16
 """Pixels of an image to one position of the third stage, in height and in width."""
 
 SHOWN = 5
-RANKS = (1, 5, 10, 20)
 
 _PLAIN: dict[str, dict[str, Any]] = {
     "mscmnet": {"streams": QUADRUPLE_STREAMS, "mimb": True, "mimb_variant": "released"},
@@ -96,8 +90,8 @@ def import_reference(
             "a network of RegDB belongs to one of its ten trials and is tested on no other, and no other data set has "
             f"such trials; got dataset {dataset} and trial {trial}"
         )
-    content = _read(path)
-    tensors = _state(content, path)
+    content = read_reference_file(path)
+    tensors = tensors_of(content, path)
     _check_kind(tensors, kind, path)
     arguments: dict[str, Any] = _PLAIN[kind] | {"identities": _shape(tensors, "classifier.weight", path)[0]}
     if kind == "deen":
@@ -118,58 +112,14 @@ def import_reference(
         "checkpoint_rule": CHECKPOINT_RULE,
         "source": {
             "file": path.name,
-            "sha256": _sha256(path),
+            "sha256": sha256_of(path),
             "bytes": path.stat().st_size,
             "tensors": len(tensors),
         },
-        "published": _numbers(content),
+        "published": numbers_of(content),
         "dropped": dropped,
     }
     return network.eval(), facts
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise VireidError(f"there is no checkpoint file {path}; name the file that the authors published")
-    # Scores of the reference repositories are numpy numbers, written under the module name of an older numpy.
-    names = ("numpy.core.multiarray", "numpy._core.multiarray")
-    rebuild = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    kinds = [type(np.dtype(number)) for number in (np.float64, np.float32, np.int64)]
-    plain: list[Any] = [np.ndarray, np.dtype, codecs.encode, *kinds]
-    plain += [(rebuild, f"{name}._reconstruct") for name in names] + [(scalar, f"{name}.scalar") for name in names]
-    try:
-        with torch.serialization.safe_globals(plain):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    # Each kind of damage raises an error of its own, from six modules.
-    except Exception as error:
-        code = re.search(r"GLOBAL ([\w.]+) (was|whose)", str(error))
-        if code:
-            raise VireidError(
-                f"{path} holds {code[1]}, which is code and not weights; it was not run. Ask its authors for a file "
-                "with nothing but tensors and numbers, or write one from it in a place where nothing can be harmed"
-            ) from error
-        raise VireidError(
-            f"{path} is not a whole file of torch.save ({type(error).__name__}); download it again and compare its size"
-        ) from error
-    if not isinstance(content, Mapping) or not isinstance(content.get("net"), Mapping):
-        held = sorted(str(key) for key in content)[:SHOWN] if isinstance(content, Mapping) else type(content).__name__
-        raise VireidError(
-            f"a published checkpoint holds its tensors under 'net', but {path} holds {held}; "
-            "a bare state_dict can be written as torch.save({'net': state_dict}, FILE)"
-        )
-    return content
-
-
-def _state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    net = {str(key): value for key, value in content["net"].items()}
-    foreign = [f"{key} ({type(value).__name__})" for key, value in net.items() if not isinstance(value, Tensor)]
-    if foreign or not net:
-        raise VireidError(f"'net' of {path} must hold tensors by name, but holds {foreign[:SHOWN] or 'nothing'}")
-    # DataParallel's name for the network that it wraps.
-    if all(key.startswith("module.") for key in net):
-        return {key.removeprefix("module."): value for key, value in net.items()}
-    return net
 
 
 def _check_kind(tensors: Mapping[str, Tensor], kind: str, path: Path) -> None:
@@ -258,30 +208,3 @@ def _load(network: Network, tensors: Mapping[str, Tensor], path: Path) -> list[s
 def _count(tensors: list[Tensor]) -> str:
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors) / 1e6
     return f"{len(tensors)} tensor{'s' if len(tensors) > 1 else ''}, {size:.1f} MB"
-
-
-def _numbers(content: Mapping[str, Any]) -> dict[str, int | float]:
-    """The plain numbers beside the weights; of a CMC curve those that tables show."""
-    found: dict[str, int | float] = {}
-    for key, value in content.items():
-        if key == "net" or not isinstance(value, int | float | np.ndarray | np.generic | Tensor):
-            continue
-        if isinstance(value, Tensor) and value.is_floating_point():
-            # A loss may still ask for gradients, or be of a kind that numpy does not know.
-            value = value.detach().double()
-        values = np.asarray(value)
-        if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-            continue
-        if values.ndim == 0:
-            found[str(key)] = values.item()
-        elif key == "cmc" and values.ndim == 1:
-            found |= {f"rank-{rank}": values[rank - 1].item() for rank in RANKS if rank <= len(values)}
-    return found
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

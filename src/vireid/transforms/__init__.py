@@ -14,7 +14,7 @@ from vireid.transforms.jitter import draw_jitter, jitter
 from vireid.transforms.moves import Moves, draw_moves, move_images, move_part_maps
 from vireid.transforms.normalize import IMAGENET_MEAN, IMAGENET_STD, normalize
 from vireid.transforms.randomness import generator
-from vireid.transforms.views import SecondVisible, Style, evaluation_view, make_views
+from vireid.transforms.views import SecondVisible, Style, evaluation_view, make_drawing, make_views
 from vireid.transforms.visible import visible_blurred, visible_channel, visible_global, visible_jittered
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "infrared_global",
     "jitter",
     "luma",
+    "make_drawing",
     "make_views",
     "move_images",
     "move_part_maps",

@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, get_args
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from vireid.transforms.common import View
 from vireid.transforms.deen import DEEN_AREA, DEEN_FILL, deen_view
+from vireid.transforms.erase import AREA
 from vireid.transforms.infrared import infrared_any_channel, infrared_channel, infrared_global
+from vireid.transforms.moves import Moves, draw_moves
 from vireid.transforms.normalize import normalize
 from vireid.transforms.pixels import check_pixels
 from vireid.transforms.visible import visible_blurred, visible_channel, visible_global, visible_jittered
 from vireid.types import VireidError
 
-__all__ = ["SecondVisible", "Style", "evaluation_view", "make_views"]
+__all__ = ["SecondVisible", "Style", "evaluation_view", "make_drawing", "make_views"]
 
 Style = Literal["mscmnet", "agw", "caj", "deen"]
 """Whose augmentation."""
@@ -98,6 +101,19 @@ def make_views(
         "infrared_channel": infrared_second,
     }
     return {name: partial(view, padding=padding, erasing=erasing) for name, view in views.items()}
+
+
+def make_drawing(
+    *, style: Style = "mscmnet", padding: int = 10, erasing: float = 0.5
+) -> Callable[[int, int, int, torch.Generator], Moves]:
+    """What draws the moves that the views of `make_views` with these arguments would draw for themselves.
+
+    >>> draw = make_drawing(style="caj", padding=4)
+    >>> len(draw(3, 64, 32, torch.Generator().manual_seed(0)))
+    3
+    """
+    area = DEEN_AREA if style == "deen" else AREA
+    return partial(draw_moves, padding=padding, erasing=erasing, area=area)
 
 
 def evaluation_view(images: Shaped[Tensor, "..."]) -> Float[Tensor, "b 3 h w"]:

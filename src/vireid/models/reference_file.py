@@ -1,0 +1,104 @@
+"""Reading a checkpoint file that somebody published, and trusting nothing in it."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vireid.types import VireidError
+
+__all__ = ["numbers_of", "read_reference_file", "sha256_of", "tensors_of"]
+
+SHOWN = 5
+RANKS = (1, 5, 10, 20)
+
+
+def read_reference_file(path: Path) -> Mapping[str, Any]:
+    """What torch.save put into a published file, tensors and plain numbers only; code in it is never run.
+
+    Raises:
+        VireidError: no such file, one that is not whole or holds code, or no ``net`` in it.
+    """
+    if not path.is_file():
+        raise VireidError(f"there is no checkpoint file {path}; name the file that the authors published")
+    # Scores of the reference repositories are numpy numbers, written under the module name of an older numpy.
+    names = ("numpy.core.multiarray", "numpy._core.multiarray")
+    rebuild = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(number)) for number in (np.float64, np.float32, np.int64)]
+    plain: list[Any] = [np.ndarray, np.dtype, codecs.encode, *kinds]
+    plain += [(rebuild, f"{name}._reconstruct") for name in names] + [(scalar, f"{name}.scalar") for name in names]
+    try:
+        with torch.serialization.safe_globals(plain):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    # Each kind of damage raises an error of its own, from six modules.
+    except Exception as error:
+        code = re.search(r"GLOBAL ([\w.]+) (was|whose)", str(error))
+        if code:
+            raise VireidError(
+                f"{path} holds {code[1]}, which is code and not weights; it was not run. Ask its authors for a file "
+                "with nothing but tensors and numbers, or write one from it in a place where nothing can be harmed"
+            ) from error
+        raise VireidError(
+            f"{path} is not a whole file of torch.save ({type(error).__name__}); download it again and compare its size"
+        ) from error
+    if not isinstance(content, Mapping) or not isinstance(content.get("net"), Mapping):
+        held = sorted(str(key) for key in content)[:SHOWN] if isinstance(content, Mapping) else type(content).__name__
+        raise VireidError(
+            f"a published checkpoint holds its tensors under 'net', but {path} holds {held}; "
+            "a bare state_dict can be written as torch.save({'net': state_dict}, FILE)"
+        )
+    return content
+
+
+def tensors_of(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    """The state dict, without the prefix that DataParallel gives.
+
+    Raises:
+        VireidError: something that is no tensor, or nothing.
+    """
+    net = {str(key): value for key, value in content["net"].items()}
+    foreign = [f"{key} ({type(value).__name__})" for key, value in net.items() if not isinstance(value, Tensor)]
+    if foreign or not net:
+        raise VireidError(f"'net' of {path} must hold tensors by name, but holds {foreign[:SHOWN] or 'nothing'}")
+    # DataParallel's name for the network that it wraps.
+    if all(key.startswith("module.") for key in net):
+        return {key.removeprefix("module."): value for key, value in net.items()}
+    return net
+
+
+def numbers_of(content: Mapping[str, Any]) -> dict[str, int | float]:
+    """The plain numbers beside the weights; of a CMC curve those that tables show."""
+    found: dict[str, int | float] = {}
+    for key, value in content.items():
+        if key == "net" or not isinstance(value, int | float | np.ndarray | np.generic | Tensor):
+            continue
+        if isinstance(value, Tensor) and value.is_floating_point():
+            # A loss may still ask for gradients, or be of a kind that numpy does not know.
+            value = value.detach().double()
+        values = np.asarray(value)
+        if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+            continue
+        if values.ndim == 0:
+            found[str(key)] = values.item()
+        elif key == "cmc" and values.ndim == 1:
+            found |= {f"rank-{rank}": values[rank - 1].item() for rank in RANKS if rank <= len(values)}
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
