@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vireid.data import load_batch
+from vireid.data import load_batch, open_pixel_cache
 from vireid.data.sampler import IdentitySampler
 from vireid.models import QUADRUPLE_STREAMS, build_network
 from vireid.training import Targets, fit, make_criterion
@@ -118,6 +118,28 @@ def test_weights_do_not_depend_on_reading_processes_or_on_the_global_random_stat
     torch.manual_seed(99)
     np.random.seed(99)  # noqa: NPY002 - the state that careless code would draw from
     assert_same_weights(train(records, tmp_path, workers=2), unbroken[0])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_training_from_a_pixel_cache_ends_in_the_same_weights(records, unbroken, tmp_path, monkeypatch, workers):
+    cache = open_pixel_cache(records, records.rows(splits=["train"]), folder=tmp_path, height=SIZE[0], width=SIZE[1])
+
+    def refuse(*arguments, **keywords):
+        raise AssertionError("an image file was read")
+
+    monkeypatch.setattr("vireid.data.dataset.load_image", refuse)
+    assert_same_weights(train(records, tmp_path / "run", cache=cache, workers=workers), unbroken[0])
+
+
+def test_a_pixel_cache_of_other_images_is_refused(records, tmp_path):
+    rows = records.rows(splits=["train"])
+    smaller = open_pixel_cache(records, rows, folder=tmp_path, height=16, width=16)
+    with pytest.raises(VireidError, match=r"must hold the images that are trained on, .* in 32 x 16 pixels, but it is"):
+        train(records, tmp_path / "run", cache=smaller)
+    part = records.take(rows[1:])
+    other = open_pixel_cache(part, part.rows(), folder=tmp_path, height=SIZE[0], width=SIZE[1])
+    with pytest.raises(VireidError, match="open it with the same table and size"):
+        train(records, tmp_path / "run", cache=other)
 
 
 def test_another_seed_ends_in_other_weights(records, unbroken, tmp_path):

@@ -1,7 +1,5 @@
 """Given part maps reach the criterion moved as their images are."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from PIL import Image
 
 from vireid.models import DUAL_STREAMS, build_network
 from vireid.training import PartMaps, fit, make_criterion
-from vireid.transforms import draw_moves, make_views
+from vireid.transforms import Movement, make_views
 from vireid.types import Modality, Record, Records, VireidError
 
 SIZE = (32, 16)
@@ -58,7 +56,7 @@ def train(records, out, *, style="agw", criterion=None, views=None, epochs=2):
         out=out,
         views=views or make_views(style=style, padding=3, erasing=0.0),
         criterion=criterion or make_criterion(streams=DUAL_STREAMS, metric="none", parsing_weight=1.0),
-        part_maps=PartMaps(records.root / "parts", 4, partial(draw_moves, padding=3, erasing=0.0)),
+        part_maps=PartMaps(records.root / "parts", 4, Movement(padding=3, erasing=0.0)),
         epochs=epochs,
         identities=2,
         images=2,
@@ -106,7 +104,7 @@ def test_a_resumed_run_with_part_maps_ends_in_the_same_weights(records, tmp_path
         out=tmp_path / "half",
         views=make_views(style="caj", padding=3, erasing=0.0),
         criterion=make_criterion(streams=DUAL_STREAMS, metric="none", parsing_weight=1.0),
-        part_maps=PartMaps(records.root / "parts", 4, partial(draw_moves, padding=3, erasing=0.0)),
+        part_maps=PartMaps(records.root / "parts", 4, Movement(padding=3, erasing=0.0)),
         epochs=3,
         identities=2,
         images=2,

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from vireid.transforms import (
+    Movement,
     Moves,
     common,
     draw_moves,
@@ -27,7 +28,7 @@ def random_maps(count: int) -> torch.Tensor:
 
 
 def drawn_moves(count: int) -> Moves:
-    return draw_moves(count, HEIGHT, WIDTH, generator(0, 0, 0, "moves"), padding=PADDING, erasing=0.5)
+    return draw_moves(count, HEIGHT, WIDTH, generator(0, 0, 0, "moves"), Movement(padding=PADDING, erasing=0.5))
 
 
 def slowly(part_map: np.ndarray, top: int, left: int, mirrored: bool) -> np.ndarray:
@@ -69,7 +70,9 @@ def test_an_image_without_a_map_stays_without_one():
 
 
 def test_moves_are_drawn_with_their_probabilities():
-    moves = draw_moves(4000, 40, 20, generator(1, 0, 0, "moves"), padding=3, flipping=0.3, erasing=0.6, area=(0.2, 0.8))
+    moves = draw_moves(
+        4000, 40, 20, generator(1, 0, 0, "moves"), Movement(padding=3, flipping=0.3, erasing=0.6, area=(0.2, 0.8))
+    )
     assert len(moves) == 4000
     assert moves.padding == 3
     for offset in (moves.top, moves.left):
@@ -80,7 +83,9 @@ def test_moves_are_drawn_with_their_probabilities():
     assert (area > 0).double().mean().item() == pytest.approx(0.6, abs=4 * (0.24 / 4000) ** 0.5)
     assert area[area > 0].min() > 0.17  # sides are rounded
     assert area.max() < 0.83
-    again = draw_moves(4000, 40, 20, generator(1, 0, 0, "moves"), padding=3, flipping=0.3, erasing=0.6, area=(0.2, 0.8))
+    again = draw_moves(
+        4000, 40, 20, generator(1, 0, 0, "moves"), Movement(padding=3, flipping=0.3, erasing=0.6, area=(0.2, 0.8))
+    )
     assert all(torch.equal(getattr(moves, name), getattr(again, name)) for name in ("top", "left", "mirrored", "boxes"))
 
 
@@ -98,12 +103,15 @@ def test_given_moves_are_used_in_place_of_drawn_ones(style, second, name, monkey
     monkeypatch.setattr(common, "draw_moves", None)
     assert torch.equal(view(images, generator(0, 1, 2, name), moves=seen[0]), drawn)
     # and it is these that count, not the ones that would have been drawn
-    others = draw_moves(12, 24, 16, generator(9, 9, 9, name), padding=PADDING, erasing=0.7)
+    others = draw_moves(12, 24, 16, generator(9, 9, 9, name), Movement(padding=PADDING, erasing=0.7))
     assert not torch.equal(view(images, generator(0, 1, 2, name), moves=others), drawn)
 
 
 def test_a_view_with_moves_lies_on_the_part_maps_that_they_moved():
-    maps, moves = random_maps(20), draw_moves(20, HEIGHT, WIDTH, generator(0, 0, 0, "m"), padding=PADDING, erasing=0.0)
+    maps, moves = (
+        random_maps(20),
+        draw_moves(20, HEIGHT, WIDTH, generator(0, 0, 0, "m"), Movement(padding=PADDING, erasing=0.0)),
+    )
     images = (maps * 30)[:, None].repeat(1, 3, 1, 1)
     out = make_views(style="agw")["infrared_global"](images, generator(0, 0, 0, "view"), moves=moves)
     assert torch.equal(out, normalize((move_part_maps(maps, moves) * 30)[:, None].repeat(1, 3, 1, 1)))

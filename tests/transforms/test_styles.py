@@ -12,19 +12,21 @@ from scipy import stats
 from torch import Tensor
 
 from vireid.transforms import (
-    DEEN_AREA,
-    DEEN_FILL,
     IMAGENET_MEAN,
     IMAGENET_STD,
+    Movement,
     View,
     generator,
     grayscale,
+    make_movement,
     make_views,
     normalize,
     visible_blurred,
 )
 from vireid.types import VireidError
 
+STILL = Movement(padding=0, erasing=0.0, flipping=0.0)
+DEEN = make_movement(style="deen")
 NAMES = ("visible_global", "visible_channel", "infrared_global", "infrared_channel")
 STYLES = ("mscmnet", "agw", "caj", "deen")
 SECONDS = ("channel-exchange", "gray", "jitter", "blur", "none")
@@ -158,19 +160,19 @@ def test_deen_erases_a_fifth_to_four_fifths_of_half_of_the_images(name: str):
     images = torch.full((1500, 3, 48, 24), 7, dtype=torch.uint8)
     view = make_views(style="deen", second_visible="none", padding=0, erasing=0.5)[name]
     out = view(images, generator(0, 0, 0, name))
-    painted = (out == torch.tensor(DEEN_FILL)[:, None, None]).all(dim=1)
+    painted = (out == torch.tensor(DEEN.fill)[:, None, None]).all(dim=1)
     assert torch.equal(out[~painted[:, None].expand_as(out)], normalize(images)[~painted[:, None].expand_as(out)])
     areas = painted.double().mean(dim=(1, 2))
     assert share(areas > 0) == pytest.approx(0.5, abs=4 * math.sqrt(0.25 / 1500))
     random.seed(0)
     slow = np.array([slow_area(48, 24) for _ in range(3000)])
     assert stats.ks_2samp(areas[areas > 0].numpy(), slow).pvalue > 1e-3
-    low, high = DEEN_AREA
+    low, high = DEEN.area
     assert low - 0.03 < areas[areas > 0].min() <= areas.max() < high + 0.03
 
 
 def test_deens_paint_as_bytes_is_lighter_than_imagenets_mean():
-    paint = [(fill * s + m) * 255 for fill, s, m in zip(DEEN_FILL, IMAGENET_STD, IMAGENET_MEAN)]
+    paint = [(fill * s + m) * 255 for fill, s, m in zip(DEEN.fill, IMAGENET_STD, IMAGENET_MEAN)]
     assert [round(each) for each in paint] == [152, 142, 127]
     assert [round(mean * 255) for mean in IMAGENET_MEAN] == [124, 116, 104]
 
@@ -197,7 +199,7 @@ def test_the_jittered_second_view_jitters_each_image_by_its_own():
 def test_the_blurred_second_view_blurs_each_image_by_its_own():
     dot = torch.zeros(1000, 3, 13, 13, dtype=torch.uint8)
     dot[:, :, 6, 6] = 255
-    out = visible_blurred(dot, generator(0, 0, 0, "blur"), padding=0, erasing=0.0, flipping=0.0)
+    out = visible_blurred(dot, generator(0, 0, 0, "blur"), movement=STILL)
     # the wider the Gaussian, the darker its middle, so brightness tells the deviation
     middle = (out[:, 0, 6, 6] * IMAGENET_STD[0] + IMAGENET_MEAN[0]).double().numpy()
     places = np.arange(-6, 7)
@@ -221,8 +223,8 @@ def test_the_blurred_second_view_blurs_each_image_by_its_own():
             {"second_visible": "sepia"},
             "second visible view must be one of channel-exchange, gray, jitter, blur, none, got 'sepia'",
         ),
-        ({"padding": -1}, "padding must be at least 0 pixels and erasing a probability, got padding -1"),
-        ({"erasing": 1.5}, "got padding 10, erasing 1.5"),
+        ({"padding": -1}, "padding must be at least 0 pixels and flipping and erasing a probability, got padding -1"),
+        ({"erasing": 1.5}, "got padding 10, flipping 0.5, erasing 1.5"),
     ],
 )
 def test_unknown_names_and_numbers_out_of_range(keywords: dict, message: str, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import jaxtyping
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from torchvision import transforms as tv
 
 from vireid import transforms
-from vireid.transforms import IMAGENET_MEAN, IMAGENET_STD, View, generator, make_views, normalize
+from vireid.transforms import IMAGENET_MEAN, IMAGENET_STD, Movement, View, generator, make_views, normalize
 from vireid.types import VireidError
 
 NAMES = ("visible_global", "visible_channel", "infrared_global", "infrared_channel")
@@ -81,6 +82,8 @@ def test_the_device_does_not_matter(view: View):
     torch.testing.assert_close(drawn(view, images.cuda()).cpu(), drawn(view, images), rtol=1e-6, atol=1e-6)
 
 
+STILL = Movement(padding=0, erasing=0.0, flipping=0.0)
+
 SWITCHED_OFF: dict[str, dict[str, float]] = {
     "visible_global": {"graying": 0.0},
     "infrared_global": {"second_channel": 0.0, "graying": 0.0},
@@ -92,14 +95,14 @@ SWITCHED_OFF: dict[str, dict[str, float]] = {
 def test_with_everything_off_a_view_only_normalises(off: str):
     images = made_images(6)
     view = getattr(transforms, off)
-    out = view(images, generator(0, 0, 0, off), padding=0, erasing=0.0, flipping=0.0, **SWITCHED_OFF[off])
+    out = view(images, generator(0, 0, 0, off), movement=STILL, **SWITCHED_OFF[off])
     assert torch.equal(out, normalize(images))
     assert torch.equal(transforms.evaluation_view(images), normalize(images))
 
 
 def test_with_everything_off_the_channel_view_is_one_normalised_channel():
     images = made_images(30)
-    out = transforms.visible_channel(images, generator(0, 0, 0, "off"), padding=0, erasing=0.0, flipping=0.0)
+    out = transforms.visible_channel(images, generator(0, 0, 0, "off"), movement=STILL)
     taken = [
         [torch.equal(sample[0], plain[c]) for c in range(3)].index(True)
         for sample, plain in zip(out, normalize(images))
@@ -217,15 +220,17 @@ def test_pixel_statistics_are_those_of_the_slow_reference(name: str, view: View)
 
 COUNT = 4000
 CLOSE = pytest.approx(0.5, abs=4 * (0.25 / COUNT) ** 0.5)
-OFF = {"padding": 0, "erasing": 0.0, "flipping": 0.0}
 
 
-def sample_many(view: str, color: tuple[int, int, int] | Tensor, **keywords: float) -> tuple[Tensor, Tensor]:
+def sample_many(
+    view: str, color: tuple[int, int, int] | Tensor, movement: Movement = STILL, **keywords: float
+) -> tuple[Tensor, Tensor]:
     """Augmented copies of one image, and that image normalised alone."""
     plain = torch.tensor(color, dtype=torch.uint8)[:, None, None].expand(3, 8, 6) if isinstance(color, tuple) else color
     images = plain.expand(COUNT, 3, *plain.shape[1:])
-    keywords = OFF | SWITCHED_OFF.get(view, {}) | keywords
-    return getattr(transforms, view)(images, generator(0, 0, 0, view), **keywords), normalize(images[:1])[0]
+    keywords = SWITCHED_OFF.get(view, {}) | keywords
+    out = getattr(transforms, view)(images, generator(0, 0, 0, view), movement=movement, **keywords)
+    return out, normalize(images[:1])[0]
 
 
 def changed(out: Tensor, plain: Tensor) -> Tensor:
@@ -235,12 +240,12 @@ def changed(out: Tensor, plain: Tensor) -> Tensor:
 def test_half_are_mirrored(name: str):
     halves = torch.zeros(3, 8, 6, dtype=torch.uint8)
     halves[:, :, 3:] = 255
-    out, _ = sample_many(name, halves, flipping=0.5)
+    out, _ = sample_many(name, halves, replace(STILL, flipping=0.5))
     assert (out[:, 0, 0, 0] > out[:, 0, 0, 5]).double().mean().item() == CLOSE
 
 
 def test_half_are_erased(name: str):
-    out, _ = sample_many(name, (9, 9, 9), erasing=0.5)
+    out, _ = sample_many(name, (9, 9, 9), replace(STILL, erasing=0.5))
     uniform = (out == out[:, :, :1, :1]).flatten(1).all(dim=1)
     assert uniform.double().mean().item() == CLOSE
 

@@ -65,6 +65,8 @@ class TrainConfig:
     """Which epoch's weights to keep; best-on-test picks by Rank-1 on the TEST people, and every result says so."""
     part_maps: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: ROOT/parts)")] = None
     """Part maps, for a recipe with a parsing loss: FOLDER/<path of the image>.png; an image may be without one."""
+    cache: OptionalFolder = None
+    """Keep decoded images there (7.6 GB for 34,167 of 384 x 192) and train from these; results do not depend on it."""
     accelerator: Accelerator = "auto"
     """Where to train."""
     workers: int = 0

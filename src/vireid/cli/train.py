@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from rich.text import Text
 
 import vireid
 from vireid.cli.config import TrainConfig
-from vireid.cli.console import TimeColumn, progress_console, say, shown_while
+from vireid.cli.console import TimeColumn, progress_bar, progress_console, say, shown_while
 from vireid.cli.recipe_config import NetworkConfig, RecipeConfig
 from vireid.cli.recipes import method_of, reconstruction_of
 from vireid.cli.selection import BestOnTest
-from vireid.data import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, count_part_maps, read
+from vireid.data import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, PixelCache, count_part_maps, open_pixel_cache, read
 from vireid.data.sampler import IdentitySampler
 from vireid.models import (
     DUAL_STREAMS,
@@ -40,7 +41,7 @@ from vireid.models import (
 from vireid.training import PartMaps, StepReport, fit, make_criterion
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
-from vireid.transforms import make_drawing, make_views
+from vireid.transforms import make_movement, make_views
 from vireid.types import Records, VireidError, write_atomically
 
 __all__ = ["network_arguments", "train"]
@@ -55,7 +56,7 @@ STREAMS = {
 }
 
 # What may differ when a run is continued: where it runs, not what it computes.
-FREE_TO_CHANGE = {"root", "part_maps", "out", "resume", "workers", "accelerator"}
+FREE_TO_CHANGE = {"root", "part_maps", "cache", "out", "resume", "workers", "accelerator"}
 
 
 def train(config: TrainConfig) -> Path:
@@ -90,6 +91,7 @@ def train(config: TrainConfig) -> Path:
     selection = BestOnTest(config, facts=facts) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
     optimizer = dataclasses.asdict(recipe.optimizer)
+    cache = _pixel_cache(config, records, sampler.persons.tolist())
     with _claimed(config), _training_bar(recipe.epochs, steps) as on_step:
         fit(
             network,
@@ -97,6 +99,7 @@ def train(config: TrainConfig) -> Path:
             out=out,
             views=make_views(**dataclasses.asdict(recipe.views)),
             part_maps=part_maps,
+            cache=cache,
             criterion=criterion,
             epochs=recipe.epochs,
             identities=recipe.identities,
@@ -156,8 +159,25 @@ def _part_maps(config: TrainConfig, records: Records) -> PartMaps | None:
     if found < len(rows):
         say(f"part maps guide {found} of {len(rows)} images; the others are trained on without")
     views = recipe.views
-    draw = make_drawing(style=views.style, padding=views.padding, erasing=views.erasing)
-    return PartMaps(folder=folder, parts=recipe.network.parts, draw_moves=draw)
+    movement = make_movement(style=views.style, padding=views.padding, erasing=views.erasing)
+    return PartMaps(folder=folder, parts=recipe.network.parts, movement=movement)
+
+
+def _pixel_cache(config: TrainConfig, records: Records, persons: list[int]) -> PixelCache | None:
+    """The cache that is asked for, with the images of the people who are trained on."""
+    if config.cache is None:
+        return None
+    network = config.recipe.network
+    with progress_bar("caching") as progress:
+        return open_pixel_cache(
+            records,
+            records.rows(splits=["train"], persons=persons),
+            folder=config.cache,
+            height=network.height,
+            width=network.width,
+            progress=progress,
+            say=partial(say, to=progress_console),
+        )
 
 
 def _is_finished(config: TrainConfig) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +12,10 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vireid.data import load_batch, load_part_maps
+from vireid.data import PixelCache, load_batch, load_part_maps
 from vireid.data.sampler import IdentitySampler
-from vireid.transforms import Moves
-from vireid.types import Records
+from vireid.transforms import Movement
+from vireid.types import Records, VireidError
 
 __all__ = ["Batch", "PartMaps", "Targets", "TrainingBatches"]
 
@@ -40,13 +39,13 @@ class PartMaps:
     Attributes:
         folder: see `load_part_maps`; an image may be without a map.
         parts: numbers in a map, background included.
-        draw_moves: from images, height, width and a generator to the `Moves` that a view and the maps of its images
-            share, since a map must be cropped and mirrored like its image.
+        movement: that of the views, from which the moves are drawn that a view and the maps of its images share, since
+            a map must be cropped and mirrored like its image.
     """
 
     folder: Path
     parts: int
-    draw_moves: Callable[[int, int, int, torch.Generator], Moves]
+    movement: Movement
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,10 @@ class TrainingBatches(Dataset[Batch]):
         sampler: see `IdentitySampler`.
         image_size: height and width in pixels.
         part_maps: read beside the images where given.
+        cache: where the images are read from instead of their files; batches are the same.
+
+    Raises:
+        VireidError: a cache of another table or image size.
     """
 
     def __init__(
@@ -89,20 +92,32 @@ class TrainingBatches(Dataset[Batch]):
         sampler: IdentitySampler,
         image_size: tuple[int, int],
         part_maps: PartMaps | None = None,
+        cache: PixelCache | None = None,
     ) -> None:
+        if cache is not None and not _holds(cache, records, image_size):
+            raise VireidError(
+                f"the pixel cache must hold the images that are trained on, those of {records.root} in "
+                f"{image_size[0]} x {image_size[1]} pixels, but it is of {cache.records.root} in {cache.height} x "
+                f"{cache.width}; open it with the same table and size"
+            )
         self._records, self._sampler, self._image_size = records, sampler, image_size
-        self._part_maps = part_maps
+        self._part_maps, self._cache = part_maps, cache
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
         rows = self._sampler.batch(*key)
-        height, width = self._image_size
         return Batch(
-            visible=load_batch(self._records, rows.visible, height=height, width=width),
-            infrared=load_batch(self._records, rows.infrared, height=height, width=width),
+            visible=self._images(rows.visible),
+            infrared=self._images(rows.infrared),
             labels=torch.from_numpy(rows.labels),
             visible_parts=self._parts(rows.visible),
             infrared_parts=self._parts(rows.infrared),
         )
+
+    def _images(self, rows: Int64[np.ndarray, " b"]) -> UInt8[Tensor, "b 3 h w"]:
+        if self._cache is not None:
+            return self._cache.batch(rows)
+        height, width = self._image_size
+        return load_batch(self._records, rows, height=height, width=width)
 
     def _parts(self, rows: Int64[np.ndarray, " b"]) -> UInt8[Tensor, "b h w"] | None:
         if self._part_maps is None:
@@ -110,3 +125,8 @@ class TrainingBatches(Dataset[Batch]):
         height, width = self._image_size
         folder, parts = self._part_maps.folder, self._part_maps.parts
         return load_part_maps(self._records, rows, folder=folder, parts=parts, height=height, width=width)
+
+
+def _holds(cache: PixelCache, records: Records, image_size: tuple[int, int]) -> bool:
+    same_table = cache.records.root == records.root and np.array_equal(cache.records.paths, records.paths)
+    return same_table and (cache.height, cache.width) == image_size

@@ -13,6 +13,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision import MixedPrecision
 from torch import Tensor
 
+from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
 from vireid.models import Network, NetworkOutput
@@ -20,7 +21,7 @@ from vireid.training.batches import Batch, PartMaps, Targets, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
 from vireid.training.log import RunLog, StepReport
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
-from vireid.transforms import View, generator, move_part_maps
+from vireid.transforms import View, draw_moves, generator, move_part_maps
 from vireid.types import Modality, Records, VireidError
 
 __all__ = ["Criterion", "Precision", "fit"]
@@ -56,6 +57,7 @@ def fit(
     workers: int = 0,
     seed: int = 0,
     part_maps: PartMaps | None = None,
+    cache: PixelCache | None = None,
     resume: bool = False,
     log_every: int = 10,
     on_step: Callable[[StepReport], None] = lambda report: None,
@@ -81,6 +83,8 @@ def fit(
         workers: processes that read images; 0 reads in this one. Batches are the same for any number.
         seed: of sampling and augmentation.
         part_maps: given part maps to hand to the criterion; views are then called with ``moves``.
+        cache: read images from it instead of their files; results are the same. It holds all that can be drawn: the
+            ``train`` split.
         resume: continue from the state in ``out``; start from the beginning where there is none yet.
         log_every: steps between two reports; losses stay on the device until then.
         on_step: called for every step, in order, ``log_every`` at a time.
@@ -116,7 +120,7 @@ def fit(
     module, optimizer = fabric.setup(network, optimizer)
     order = [(epoch, step) for epoch in range(first, epochs) for step in range(steps * accumulate)]
     batches = load_ahead(
-        TrainingBatches(records, sampler, network.image_size, part_maps),
+        TrainingBatches(records, sampler, network.image_size, part_maps, cache),
         order,
         workers=workers,
         pin_memory=fabric.device.type == "cuda",
@@ -220,7 +224,8 @@ def _make_views(
         if part_maps is None or parts is None:
             made.append(views[stream.view](images, draws(stream.view)))
         else:
-            moves = part_maps.draw_moves(len(images), *network.image_size, draws(f"{stream.view} moves"))
+            drawing = draws(f"{stream.view} moves")
+            moves = draw_moves(len(images), *network.image_size, drawing, part_maps.movement)
             made.append(views[stream.view](images, draws(stream.view), moves=moves))
             moved.append(move_part_maps(parts.to(device, non_blocking=True), moves))
     targets = Targets(

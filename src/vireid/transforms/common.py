@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from vireid.transforms.erase import AREA, FILL, erase
-from vireid.transforms.moves import Moves, draw_moves, move_images
+from vireid.transforms.erase import erase
+from vireid.transforms.moves import Movement, Moves, draw_moves, move_images
 from vireid.transforms.normalize import normalize
 
 __all__ = ["View", "move_and_erase"]
@@ -25,29 +25,19 @@ class View(Protocol):
 
 
 def move_and_erase(
-    images: UInt8[Tensor, "b 3 h w"],
-    generator: torch.Generator,
-    moves: Moves | None,
-    *,
-    padding: int,
-    erasing: float,
-    flipping: float,
-    area: tuple[float, float] = AREA,
-    fill: tuple[float, float, float] = FILL,
+    images: UInt8[Tensor, "b 3 h w"], generator: torch.Generator, movement: Movement | None, moves: Moves | None
 ) -> Float[Tensor, "b 3 h w"]:
     """Crop, mirror, normalise, erase.
 
     Args:
         images: bytes.
         generator: what to draw from when there are no moves; else it is left alone.
-        moves: already drawn, or None; given ones make the keywords but ``fill`` void.
-        padding, erasing, flipping, area: see `draw_moves`.
-        fill: see `erase`.
+        movement: how to draw, and the paint; the default of `Movement` where it is None.
+        moves: already drawn, or None; of the movement they leave the paint alone.
     """
+    movement = movement or Movement()
     if moves is None:
         count, _, height, width = images.shape
-        moves = draw_moves(
-            count, height, width, generator, padding=padding, flipping=flipping, erasing=erasing, area=area
-        )
+        moves = draw_moves(count, height, width, generator, movement)
     # on bytes, as long as that is possible: a quarter of the memory to move
-    return erase(normalize(move_images(images, moves)), moves.boxes, fill)
+    return erase(normalize(move_images(images, moves)), moves.boxes, movement.fill)

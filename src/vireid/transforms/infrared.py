@@ -10,7 +10,7 @@ from vireid.transforms.channels import exchange_channels, scale_channels
 from vireid.transforms.chosen import change_chosen, draw_chosen
 from vireid.transforms.color import brighten, luma
 from vireid.transforms.common import move_and_erase
-from vireid.transforms.moves import Moves
+from vireid.transforms.moves import Movement, Moves
 from vireid.transforms.pixels import check_pixels
 
 __all__ = ["infrared_any_channel", "infrared_channel", "infrared_global"]
@@ -20,11 +20,9 @@ def infrared_global(
     images: Shaped[Tensor, "..."],
     generator: torch.Generator,
     *,
-    padding: int = 10,
-    erasing: float = 0.5,
-    flipping: float = 0.5,
     second_channel: float = 0.5,
     graying: float = 0.5,
+    movement: Movement | None = None,
     moves: Moves | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
     """Tg: padded and cropped, mirrored, normalised, erased, then one channel or gray in all three, or as it is.
@@ -32,11 +30,10 @@ def infrared_global(
     Args:
         images: uint8, b x 3 x h x w.
         generator: what to draw from, see `generator`.
-        padding: black pixels on each side before the crop.
-        erasing, flipping: probability of each.
         second_channel: probability that the second channel is copied to all three.
         graying: probability of gray where it was not.
-        moves: the geometry, where it was drawn before; then padding, erasing and flipping do nothing.
+        movement: how images are moved and erased; the default of `Movement` where it is None.
+        moves: the geometry, where it was drawn before; then of the movement only the paint counts.
 
     Raises:
         VireidError: images that are not bytes of three channels, or moves of another number of images.
@@ -47,7 +44,7 @@ def infrared_global(
     check_pixels(images)
     second = draw_chosen(len(images), second_channel, generator)
     gray = draw_chosen(len(images), graying, generator)
-    out = move_and_erase(images, generator, moves, padding=padding, erasing=erasing, flipping=flipping)
+    out = move_and_erase(images, generator, movement, moves)
     out = change_chosen(out, gray & ~second, luma)
     return change_chosen(out, second, lambda some: some[:, 1:2].expand_as(some))
 
@@ -56,11 +53,9 @@ def infrared_channel(
     images: Shaped[Tensor, "..."],
     generator: torch.Generator,
     *,
-    padding: int = 10,
-    erasing: float = 0.5,
-    flipping: float = 0.5,
     brightness: float = 0.5,
     scaling: float = 0.5,
+    movement: Movement | None = None,
     moves: Moves | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
     """Tc: brighter or darker, padded and cropped, mirrored, normalised, erased, then each channel scaled by its own.
@@ -68,11 +63,9 @@ def infrared_channel(
     Args:
         images: uint8, b x 3 x h x w.
         generator: what to draw from, see `generator`.
-        padding: black pixels on each side before the crop.
-        erasing, flipping: probability of each.
         brightness: the factor is uniform over 1 - brightness to 1 + brightness.
         scaling: probability that the three channels are multiplied by 2 U(0.01, 0.5), a draw each.
-        moves: as in `infrared_global`.
+        movement, moves: as in `infrared_global`.
 
     Raises:
         VireidError: images that are not bytes of three channels, or moves of another number of images.
@@ -85,7 +78,7 @@ def infrared_channel(
     scaled = draw_chosen(len(images), scaling, generator)
     scales = 2 * torch.empty(len(images), 3).uniform_(0.01, 0.5, generator=generator)
     brightened = brighten(images, factors)
-    out = move_and_erase(brightened, generator, moves, padding=padding, erasing=erasing, flipping=flipping)
+    out = move_and_erase(brightened, generator, movement, moves)
     return scale_channels(out, torch.where(scaled[:, None], scales, 1.0))
 
 
@@ -93,11 +86,9 @@ def infrared_any_channel(
     images: Shaped[Tensor, "..."],
     generator: torch.Generator,
     *,
-    padding: int = 10,
-    erasing: float = 0.5,
-    flipping: float = 0.5,
     exchanging: float = 0.75,
     graying: float = 0.5,
+    movement: Movement | None = None,
     moves: Moves | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
     """CAJ's: padded and cropped, mirrored, normalised, erased, then any one channel or gray in all three, or as it is.
@@ -105,11 +96,9 @@ def infrared_any_channel(
     Args:
         images: uint8, b x 3 x h x w.
         generator: what to draw from, see `generator`.
-        padding: black pixels on each side before the crop.
-        erasing, flipping: probability of each.
         exchanging: probability that one of the three channels, each as likely, is copied to all.
         graying: probability of gray where none was.
-        moves: as in `infrared_global`.
+        movement, moves: as in `infrared_global`.
 
     Raises:
         VireidError: images that are not bytes of three channels, or moves of another number of images.
@@ -121,6 +110,6 @@ def infrared_any_channel(
     exchanged = draw_chosen(len(images), exchanging, generator)
     channel = torch.randint(3, (len(images),), generator=generator)
     gray = draw_chosen(len(images), graying, generator)
-    out = move_and_erase(images, generator, moves, padding=padding, erasing=erasing, flipping=flipping)
+    out = move_and_erase(images, generator, movement, moves)
     out = change_chosen(out, gray & ~exchanged, luma)
     return change_chosen(out, exchanged, lambda some: exchange_channels(some, channel[exchanged]))

@@ -10,11 +10,39 @@ from torch import Tensor
 
 from vireid.transforms.chosen import change_chosen, draw_chosen
 from vireid.transforms.crop import draw_offsets, pad_and_crop
-from vireid.transforms.erase import AREA, draw_boxes
+from vireid.transforms.erase import AREA, FILL, draw_boxes
 from vireid.transforms.flip import flip
 from vireid.types import UNKNOWN_PART, VireidError
 
-__all__ = ["Moves", "draw_moves", "move_images", "move_part_maps"]
+__all__ = ["Movement", "Moves", "draw_moves", "move_images", "move_part_maps"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """How the images of a training are moved and erased, whatever else their view does.
+
+    Attributes:
+        padding: black pixels on each side before the crop.
+        flipping, erasing: probability that an image is mirrored, and that a rectangle of it is erased.
+        area: smallest and largest share of an image that is erased.
+        fill: the paint, on normalised images.
+
+    Raises:
+        VireidError: a negative padding, or a probability outside [0, 1].
+    """
+
+    padding: int = 10
+    flipping: float = 0.5
+    erasing: float = 0.5
+    area: tuple[float, float] = AREA
+    fill: tuple[float, float, float] = FILL
+
+    def __post_init__(self) -> None:
+        if self.padding < 0 or not 0 <= self.erasing <= 1 or not 0 <= self.flipping <= 1:
+            raise VireidError(
+                "padding must be at least 0 pixels and flipping and erasing a probability, got padding "
+                f"{self.padding}, flipping {self.flipping}, erasing {self.erasing}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -39,15 +67,7 @@ class Moves:
 
 
 def draw_moves(
-    count: int,
-    height: int,
-    width: int,
-    generator: torch.Generator,
-    *,
-    padding: int,
-    flipping: float = 0.5,
-    erasing: float,
-    area: tuple[float, float] = AREA,
+    count: int, height: int, width: int, generator: torch.Generator, movement: Movement | None = None
 ) -> Moves:
     """Draw the moves of a batch, the same numbers in the same order as a view that is given none.
 
@@ -55,18 +75,17 @@ def draw_moves(
         count: images.
         height, width: of the images, in pixels.
         generator: what to draw from.
-        padding: black pixels on each side before the crop.
-        flipping, erasing: probability of each.
-        area: smallest and largest share of an image that is erased.
+        movement: how; the default of `Movement` where it is None.
 
-    >>> moves = draw_moves(2, 8, 4, torch.Generator().manual_seed(0), padding=1, erasing=0.0)
+    >>> moves = draw_moves(2, 8, 4, torch.Generator().manual_seed(0), Movement(padding=1, erasing=0.0))
     >>> len(moves), int(moves.top.max()) <= 2
     (2, True)
     """
-    top, left = draw_offsets(count, padding, generator)
-    mirrored = draw_chosen(count, flipping, generator)
-    boxes = draw_boxes(count, height, width, erasing, generator, area=area)
-    return Moves(top=top, left=left, padding=padding, mirrored=mirrored, boxes=boxes)
+    movement = movement or Movement()
+    top, left = draw_offsets(count, movement.padding, generator)
+    mirrored = draw_chosen(count, movement.flipping, generator)
+    boxes = draw_boxes(count, height, width, movement.erasing, generator, area=movement.area)
+    return Moves(top=top, left=left, padding=movement.padding, mirrored=mirrored, boxes=boxes)
 
 
 def move_images(images: UInt8[Tensor, "b c h w"], moves: Moves) -> UInt8[Tensor, "b c h w"]:

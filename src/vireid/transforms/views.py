@@ -6,21 +6,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, get_args
 
-import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from vireid.transforms.common import View
-from vireid.transforms.deen import DEEN_AREA, DEEN_FILL, deen_view
-from vireid.transforms.erase import AREA
 from vireid.transforms.infrared import infrared_any_channel, infrared_channel, infrared_global
-from vireid.transforms.moves import Moves, draw_moves
-from vireid.transforms.normalize import normalize
+from vireid.transforms.moves import Movement
+from vireid.transforms.normalize import IMAGENET_MEAN, normalize
 from vireid.transforms.pixels import check_pixels
 from vireid.transforms.visible import visible_blurred, visible_channel, visible_global, visible_jittered
 from vireid.types import VireidError
 
-__all__ = ["SecondVisible", "Style", "evaluation_view", "make_drawing", "make_views"]
+__all__ = ["SecondVisible", "Style", "evaluation_view", "make_movement", "make_views"]
 
 Style = Literal["mscmnet", "agw", "caj", "deen"]
 """Whose augmentation."""
@@ -28,13 +25,20 @@ Style = Literal["mscmnet", "agw", "caj", "deen"]
 SecondVisible = Literal["channel-exchange", "gray", "jitter", "blur", "none"]
 """What makes the second visible view: MSCMNet's Fig. 6."""
 
+DEEN_AREA = (0.2, 0.8)
+"""Smallest and largest share of an image that DEEN erases on SYSU-MM01.
+
+Its paint is ImageNet's mean, on *normalised* images, where the mean would be 0: as bytes not the mean (124, 116, 104),
+but a lighter gray, about (152, 142, 127).
+"""
+
 _plain = partial(visible_global, graying=0.0)
 
 _STYLES: Mapping[str, tuple[Callable[..., Tensor], ...]] = {
     "mscmnet": (visible_global, infrared_global, infrared_channel),
     "agw": (_plain, _plain, _plain),
     "caj": (_plain, infrared_any_channel, infrared_any_channel),
-    "deen": (deen_view, deen_view, deen_view),
+    "deen": (visible_global, visible_global, visible_global),
 }
 
 _SECOND_VISIBLE: Mapping[str, Callable[..., Tensor]] = {
@@ -61,7 +65,7 @@ def make_views(
     mscmnet     `visible_global`                         `infrared_global`; `infrared_channel`
     agw         moved and erased, colour as it is        moved and erased; the same
     caj         moved and erased, colour as it is        `infrared_any_channel`; the same
-    deen        `deen_view`                              `deen_view`; the same
+    deen        `visible_global`, much erased            the same; the same
     ==========  =======================================  ==============================================
 
     In every style visible_channel is the second visible view: moved and erased as the first, after all of which one
@@ -86,34 +90,27 @@ def make_views(
         raise VireidError(
             f"the second visible view must be one of {', '.join(get_args(SecondVisible))}, got {second_visible!r}"
         )
-    if padding < 0 or not 0 <= erasing <= 1:
-        raise VireidError(
-            f"padding must be at least 0 pixels and erasing a probability, got padding {padding}, erasing {erasing}"
-        )
-    second = _SECOND_VISIBLE[second_visible]
-    if style == "deen":
-        second = partial(second, area=DEEN_AREA, fill=DEEN_FILL)
+    movement = make_movement(style=style, padding=padding, erasing=erasing)
     first, infrared, infrared_second = _STYLES[style]
     views = {
         "visible_global": first,
-        "visible_channel": second,
+        "visible_channel": _SECOND_VISIBLE[second_visible],
         "infrared_global": infrared,
         "infrared_channel": infrared_second,
     }
-    return {name: partial(view, padding=padding, erasing=erasing) for name, view in views.items()}
+    return {name: partial(view, movement=movement) for name, view in views.items()}
 
 
-def make_drawing(
-    *, style: Style = "mscmnet", padding: int = 10, erasing: float = 0.5
-) -> Callable[[int, int, int, torch.Generator], Moves]:
-    """What draws the moves that the views of `make_views` with these arguments would draw for themselves.
+def make_movement(*, style: Style = "mscmnet", padding: int = 10, erasing: float = 0.5) -> Movement:
+    """How the views of `make_views` with these arguments move and erase; see there.
 
-    >>> draw = make_drawing(style="caj", padding=4)
-    >>> len(draw(3, 64, 32, torch.Generator().manual_seed(0)))
-    3
+    Reference:
+        DEEN (Zhang and Wang, Diverse Embedding Expansion Network, CVPR 2023), the authors' code for SYSU-MM01: area and
+        paint of the style ``deen``. On RegDB and LLCM its area is the usual one.
     """
-    area = DEEN_AREA if style == "deen" else AREA
-    return partial(draw_moves, padding=padding, erasing=erasing, area=area)
+    if style == "deen":
+        return Movement(padding=padding, erasing=erasing, area=DEEN_AREA, fill=IMAGENET_MEAN)
+    return Movement(padding=padding, erasing=erasing)
 
 
 def evaluation_view(images: Shaped[Tensor, "..."]) -> Float[Tensor, "b 3 h w"]:

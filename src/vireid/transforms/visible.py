@@ -16,9 +16,8 @@ from vireid.transforms.channels import exchange_channels
 from vireid.transforms.chosen import change_chosen, draw_chosen
 from vireid.transforms.color import grayscale
 from vireid.transforms.common import move_and_erase
-from vireid.transforms.erase import AREA, FILL
 from vireid.transforms.jitter import draw_jitter, jitter
-from vireid.transforms.moves import Moves
+from vireid.transforms.moves import Movement, Moves
 from vireid.transforms.pixels import check_pixels
 
 __all__ = ["visible_blurred", "visible_channel", "visible_global", "visible_jittered"]
@@ -28,12 +27,8 @@ def visible_global(
     images: Shaped[Tensor, "..."],
     generator: torch.Generator,
     *,
-    padding: int = 10,
-    erasing: float = 0.5,
-    flipping: float = 0.5,
     graying: float = 0.5,
-    area: tuple[float, float] = AREA,
-    fill: tuple[float, float, float] = FILL,
+    movement: Movement | None = None,
     moves: Moves | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
     """Vg: gray or colour, padded and cropped, mirrored, normalised, erased.
@@ -41,11 +36,9 @@ def visible_global(
     Args:
         images: uint8, b x 3 x h x w.
         generator: what to draw from, see `generator`.
-        padding: black pixels on each side before the crop.
-        erasing, flipping, graying: probability of each; 0 and 1 of gray are the plain and the gray view.
-        area: smallest and largest share of an image that is erased.
-        fill: the paint, on normalised images.
-        moves: the geometry, where it was drawn before; then padding, erasing, flipping and area do nothing.
+        graying: probability of gray; 0 and 1 are the plain and the gray view.
+        movement: how images are moved and erased; the default of `Movement` where it is None.
+        moves: the geometry, where it was drawn before; then of the movement only the paint counts.
 
     Raises:
         VireidError: images that are not bytes of three channels, or moves of another number of images.
@@ -56,20 +49,14 @@ def visible_global(
     check_pixels(images)
     gray = draw_chosen(len(images), graying, generator)
     recoloured = change_chosen(images, gray, grayscale)
-    return move_and_erase(
-        recoloured, generator, moves, padding=padding, erasing=erasing, flipping=flipping, area=area, fill=fill
-    )
+    return move_and_erase(recoloured, generator, movement, moves)
 
 
 def visible_channel(
     images: Shaped[Tensor, "..."],
     generator: torch.Generator,
     *,
-    padding: int = 10,
-    erasing: float = 0.5,
-    flipping: float = 0.5,
-    area: tuple[float, float] = AREA,
-    fill: tuple[float, float, float] = FILL,
+    movement: Movement | None = None,
     moves: Moves | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
     """Vc: padded and cropped, mirrored, normalised, erased, then red, green or blue alone in all three channels.
@@ -78,9 +65,7 @@ def visible_channel(
     """
     check_pixels(images)
     channel = torch.randint(3, (len(images),), generator=generator)
-    moved = move_and_erase(
-        images, generator, moves, padding=padding, erasing=erasing, flipping=flipping, area=area, fill=fill
-    )
+    moved = move_and_erase(images, generator, movement, moves)
     return exchange_channels(moved, channel)
 
 
@@ -88,11 +73,7 @@ def visible_jittered(
     images: Shaped[Tensor, "..."],
     generator: torch.Generator,
     *,
-    padding: int = 10,
-    erasing: float = 0.5,
-    flipping: float = 0.5,
-    area: tuple[float, float] = AREA,
-    fill: tuple[float, float, float] = FILL,
+    movement: Movement | None = None,
     moves: Moves | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
     """Another brightness, contrast, saturation and hue, then padded and cropped, mirrored, normalised, erased.
@@ -104,21 +85,15 @@ def visible_jittered(
     """
     check_pixels(images)
     recoloured = jitter(images, *draw_jitter(len(images), generator))
-    return move_and_erase(
-        recoloured, generator, moves, padding=padding, erasing=erasing, flipping=flipping, area=area, fill=fill
-    )
+    return move_and_erase(recoloured, generator, movement, moves)
 
 
 def visible_blurred(
     images: Shaped[Tensor, "..."],
     generator: torch.Generator,
     *,
-    padding: int = 10,
-    erasing: float = 0.5,
-    flipping: float = 0.5,
     deviation: tuple[float, float] = (0.1, 2.0),
-    area: tuple[float, float] = AREA,
-    fill: tuple[float, float, float] = FILL,
+    movement: Movement | None = None,
     moves: Moves | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
     """Blurred by a Gaussian, then padded and cropped, mirrored, normalised, erased.
@@ -133,13 +108,4 @@ def visible_blurred(
     """
     check_pixels(images)
     sigmas = torch.empty(len(images)).uniform_(*deviation, generator=generator)
-    return move_and_erase(
-        blur(images, sigmas),
-        generator,
-        moves,
-        padding=padding,
-        erasing=erasing,
-        flipping=flipping,
-        area=area,
-        fill=fill,
-    )
+    return move_and_erase(blur(images, sigmas), generator, movement, moves)
