@@ -3,11 +3,13 @@
 import json
 import resource
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
 
 from vireid.cli import train as train_module
+from vireid.data import read
 from vireid.models import load_network
 from vireid.training import loop
 from vireid.types import VireidError
@@ -107,6 +109,27 @@ def test_a_run_whose_weights_could_not_be_saved_is_resumed_to_the_same(train, ti
     assert train("--resume").code == 0
     again, first = weights(tmp_path / "run"), weights(tiny_run)
     assert all((again[name] == first[name]).all() for name in first)
+
+
+def test_a_pixel_cache_changes_no_weight_and_may_come_and_go(train, tiny_world, tiny_run, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    said = train("--cache", cache)
+    assert said.code == 0
+    assert "caching" in said.err
+    (pixels,) = cache.glob("32x16-*/pixels.u8")
+    records = read("sysu", tiny_world, splits=("train",))
+    assert pixels.stat().st_size == len(records.rows(splits=["train"])) * 3 * 32 * 16
+    first, again = weights(tiny_run), weights(tmp_path / "run")
+    assert all((again[name] == first[name]).all() for name in first)
+    assert "nothing to do" in train("--resume").out
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    poor = train("--cache", tmp_path / "elsewhere", "--out", tmp_path / "poor")
+    assert poor.code == 0
+    assert (
+        f"no pixel cache in {tmp_path / 'elsewhere'}: it needs 1.1 GB with a reserve, the disk has 0.0 GB" in poor.err
+    )
+    decoded = weights(tmp_path / "poor")
+    assert all((decoded[name] == first[name]).all() for name in first)
 
 
 def test_a_choice_on_the_test_set_is_named_in_every_result(vireid, train, tiny_world, tmp_path):
