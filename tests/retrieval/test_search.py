@@ -1,6 +1,9 @@
+import importlib
+
 import jaxtyping
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +51,36 @@ def test_equal_scores_keep_the_order_of_the_gallery():
     ranking = search(there[:1], there, top=80)
     same = np.flatnonzero((there == there[0]).all(axis=1))
     assert ranking.rows[0].tolist() == [*same, *np.setdiff1d(np.arange(80), same)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cells=st.integers(1, 400),
+    queries=st.integers(1, 9),
+    gallery=st.integers(1, 60),
+    top=st.integers(1, 70),
+    seed=st.integers(0, 99),
+)
+def test_pieces_of_the_gallery_change_nothing_where_scores_are_equal(cells, queries, gallery, top, seed):
+    # Products of these are exact in any order of summing, and take five values.
+    random = np.random.default_rng(seed)
+    asked, there = (random.choice(np.float32([-0.5, 0.5]), (count, 4)) for count in (queries, gallery))
+    with pytest.MonkeyPatch.context() as patch:
+        # The room's function of this name hides the module.
+        patch.setattr(importlib.import_module("vireid.retrieval.search"), "_BYTES_OF_A_CELL", (1 << 20) // cells)
+        ranking = search(asked, there, top=top, memory=1 << 20)
+    rows, scores = slow_search(asked, there, top)
+    assert ranking.rows.tolist() == rows
+    assert ranking.scores.tolist() == scores
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_device_changes_nothing():
+    random = np.random.default_rng(0)
+    asked, there = (random.choice(np.float32([-0.5, 0.5]), (count, 4)) for count in (20, 3000))
+    found, expected = search(asked, there, top=50, device="cuda", memory=1 << 20), search(asked, there, top=50)
+    assert np.array_equal(found.rows, expected.rows)
+    assert np.array_equal(found.scores, expected.scores)
 
 
 @pytest.mark.parametrize("length", [1e-30, 1e-6, 1.0, 1e6, 1e30])
@@ -100,3 +133,8 @@ def test_features_of_two_networks_are_refused(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(VireidError, match="must come from one network, but their features have 4 and 5 numbers"):
         search(features(2), features(2, 5))
+
+
+def test_too_little_memory_is_refused():
+    with pytest.raises(VireidError, match=r"must be at least 1048576 \(1 MiB\), got 1000"):
+        search(features(2), features(2), memory=1000)

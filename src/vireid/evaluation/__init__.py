@@ -1,10 +1,11 @@
 """The field's protocols: who is query, who is gallery, who is dropped, and what counts."""
 
 from vireid.evaluation.evaluation import Averages, Evaluation, evaluate
-from vireid.evaluation.metrics import Rule, score
+from vireid.evaluation.metrics import score, score_features
 from vireid.evaluation.protocol import Distance, Protocol
 from vireid.evaluation.random_ranking import chance
 from vireid.evaluation.rerank import k_reciprocal
+from vireid.evaluation.rules import Rule
 from vireid.evaluation.trials import (
     Direction,
     Draw,
@@ -39,5 +40,6 @@ __all__ = [
     "regdb_trials",
     "rows_of",
     "score",
+    "score_features",
     "sysu_trials",
 ]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float32, Int64
 
-from vireid.evaluation.metrics import CMC_LENGTH, check_trial, measure, rows_at_once, score, summarise
+from vireid.evaluation.measure import MEMORY, check_memory, measure
+from vireid.evaluation.metrics import score
+from vireid.evaluation.per_query import CMC_LENGTH
 from vireid.evaluation.protocol import Distance, Protocol
 from vireid.evaluation.rerank import K1, K2, WEIGHT, k_reciprocal
-from vireid.evaluation.similarity import prepare, similarity
+from vireid.evaluation.rules import Rule, TrialLabels, check_trial
+from vireid.evaluation.similarity import Similarity, prepare
 from vireid.evaluation.trials import Trial, rows_of
 from vireid.types import Embeddings, Records, Score, VireidError
 
@@ -63,8 +68,10 @@ def evaluate(
     *,
     rerank: bool = False,
     distance: Distance = "cosine",
+    memory: int = MEMORY,
+    device: torch.device | str = "cpu",
 ) -> Evaluation:
-    """Score embeddings in every trial.
+    """Score embeddings in every trial, however large the gallery: see `vireid.evaluation.score_features`.
 
     Embeddings belong to records by path; those of images outside the trials are not looked at. The result's protocol
     says the number of trials, the distance and the re-ranking as they were here, whatever the one given says.
@@ -77,23 +84,33 @@ def evaluate(
         rerank: re-rank each trial with `vireid.evaluation.k_reciprocal` at its published parameters.
         distance: ``cosine``, the dot product of L2-normalised features, as published code does; ``euclidean`` on the
             features as given, as the official MATLAB code of SYSU-MM01 does.
+        memory: bytes of work space, as in `vireid.evaluation.score_features`. Re-ranking does not keep to it.
+        device: where to compute; re-ranking is done on the CPU.
 
     Raises:
-        VireidError: no trial, an image without an embedding, a path with two, or what `score` refuses.
+        VireidError: no trial, an image without an embedding, a path with two, a trial too large to re-rank on this
+            machine, or what `score` refuses.
     """
     if not trials:
         raise VireidError("an evaluation needs at least one trial, got none")
     for trial in trials:
         check_trial(records.persons[trial.query_rows], records.persons[trial.gallery_rows], trial.rule)
+    check_memory(memory)
+    if rerank:
+        _check_size(trials)
     used = rows_of(trials)
-    features = prepare(embeddings.features[_embedding_rows(records, embeddings, used)], distance)
+    places = _embedding_rows(records, embeddings, used)
+
+    def features_of(rows: Int64[np.ndarray, " k"]) -> Float32[np.ndarray, "k d"]:
+        return prepare(embeddings.features, distance, places[np.searchsorted(used, rows)])
+
     scores = [
         one
         for group in _by_queries(trials)
         for one in (
-            [_score_reranked(records, used, features, trial) for trial in group]
+            [_score_reranked(records, features_of, trial, memory) for trial in group]
             if rerank
-            else _score_together(records, used, features, group, distance)
+            else _score_together(records, features_of, group, distance, memory, device)
         )
     ]
     reranking = f"k-reciprocal (k1={K1}, k2={K2}, lambda={WEIGHT})" if rerank else "none"
@@ -132,41 +149,69 @@ def _by_queries(trials: Sequence[Trial]) -> list[list[Trial]]:
     return groups
 
 
+_FeaturesOf = Callable[[Int64[np.ndarray, " k"]], Float32[np.ndarray, "k d"]]
+
+
 def _score_together(
     records: Records,
-    used: Int64[np.ndarray, " k"],
-    features: Float32[np.ndarray, "k d"],
+    features_of: _FeaturesOf,
     group: Sequence[Trial],
     distance: Distance,
+    memory: int,
+    device: torch.device | str,
 ) -> list[Score]:
     """Compare each query with every gallery image of any trial once; then each trial takes its columns."""
-    query_rows = group[0].query_rows
-    union = np.unique(np.concatenate([trial.gallery_rows for trial in group]))
-    columns = [np.searchsorted(union, trial.gallery_rows) for trial in group]
-    query, gallery = features[np.searchsorted(used, query_rows)], features[np.searchsorted(used, union)]
-    parts = [[] for _ in group]
-    step = rows_at_once(len(union))
-    for start in range(0, len(query), step):
-        rows = query_rows[start : start + step]
-        scores = similarity(query[start : start + step], gallery, distance)
-        for trial, own, results in zip(group, columns, parts):
-            results.append(measure(np.take(scores, own, axis=1), rule=trial.rule, **_labels(records, rows, trial)))
-    return [summarise(results, gallery=len(trial.gallery_rows)) for trial, results in zip(group, parts)]
+    query = group[0].query_rows
+    gallery = group[0].gallery_rows
+    columns: list[Int64[np.ndarray, " g"] | None] = [None]
+    if len(group) > 1:
+        gallery = np.unique(np.concatenate([trial.gallery_rows for trial in group]))
+        columns = [np.searchsorted(gallery, trial.gallery_rows) for trial in group]
+    return measure(
+        Similarity(features_of(query), features_of(gallery), distance, device),
+        [TrialLabels(**_labels(records, trial), columns=own) for trial, own in zip(group, columns)],
+        gallery=len(gallery),
+        memory=memory,
+        name=lambda row, column: f"{records.paths[query[row]]} and {records.paths[gallery[column]]}",
+    )
 
 
-def _score_reranked(
-    records: Records, used: Int64[np.ndarray, " k"], features: Float32[np.ndarray, "k d"], trial: Trial
-) -> Score:
-    query, gallery = (features[np.searchsorted(used, rows)] for rows in (trial.query_rows, trial.gallery_rows))
-    return score(k_reciprocal(query, gallery), rule=trial.rule, **_labels(records, trial.query_rows, trial))
+def _check_size(trials: Sequence[Trial]) -> None:
+    """Refuse to re-rank what would not fit, before the machine runs out of memory."""
+    if not hasattr(os, "sysconf"):
+        return
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for trial in trials:
+        queries, gallery = len(trial.query_rows), len(trial.gallery_rows)
+        needed = 4 * queries * gallery
+        if needed > there:
+            raise VireidError(
+                f"re-ranking holds the whole table of scores, {queries:,} queries x {gallery:,} gallery images or "
+                f"{needed / 2**30:,.0f} GiB, but this machine has {there / 2**30:,.0f} GiB; leave re-ranking out, or "
+                "take fewer queries or a smaller gallery"
+            )
 
 
-def _labels(records: Records, query_rows: Int64[np.ndarray, " q"], trial: Trial) -> dict[str, Int64[np.ndarray, " _"]]:
+def _score_reranked(records: Records, features_of: _FeaturesOf, trial: Trial, memory: int) -> Score:
+    scores = k_reciprocal(features_of(trial.query_rows), features_of(trial.gallery_rows))
+    return score(scores, **_labels(records, trial), memory=memory)
+
+
+class _Labels(TypedDict):
+    query_ids: Int64[np.ndarray, " q"]
+    gallery_ids: Int64[np.ndarray, " g"]
+    query_cameras: Int64[np.ndarray, " q"]
+    gallery_cameras: Int64[np.ndarray, " g"]
+    rule: Rule
+
+
+def _labels(records: Records, trial: Trial) -> _Labels:
     return {
-        "query_ids": records.persons[query_rows],
+        "query_ids": records.persons[trial.query_rows],
         "gallery_ids": records.persons[trial.gallery_rows],
-        "query_cameras": records.cameras[query_rows],
+        "query_cameras": records.cameras[trial.query_rows],
         "gallery_cameras": records.cameras[trial.gallery_rows],
+        "rule": trial.rule,
     }
 
 

@@ -1,47 +1,49 @@
-"""Sort keys of scores in which no two images of a row are equal, so that every sort gives the same order."""
+"""Scores as integers, so that equal ones are told apart by their place in the gallery and by nothing else."""
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int, Int64
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
 
-__all__ = ["LOWEST_KEY", "descending_keys"]
+__all__ = ["DIGIT_BITS", "descending_keys", "digits"]
 
-LOWEST_KEY = np.iinfo(np.int64).min
-"""Lower than every key: what a dropped image gets."""
-
+DIGIT_BITS = 32
 _INDEX_BITS = 30
 
 
-def descending_keys(
-    scores: Float[np.ndarray, "q g"], places: Int[np.ndarray, " g"] | None = None
-) -> Int64[np.ndarray, "q g"]:
-    """Even integers that order each row as its scores do, where of two equal scores the earlier place counts as higher.
+def descending_keys(scores: Float32[np.ndarray, "q g"]) -> Int64[np.ndarray, "q g"]:
+    """Integers that order each row as its scores do, where of two equal scores the earlier counts as higher.
 
-    Plain integers without ties need no stable sort and no array of indices beside them, and the lowest bit is left free
-    for a flag that travels through the sort. Single precision packs into one integer (the bits of an IEEE number,
-    read as an integer, rise with the number); double precision is ranked first.
-
-    Args:
-        scores: any float type, no NaN.
-        places: place of each column in the gallery's own order; by default the columns stand in that order.
+    Plain integers without ties need no stable sort and no array of indices beside them: the bits of an IEEE number,
+    read as an integer, rise with the number.
 
     >>> descending_keys(np.float32([[0.5, 0.9, 0.5]])).argsort()[:, ::-1]
     array([[1, 0, 2]])
     """
-    count = scores.shape[1]
-    places = np.arange(count) if places is None else places
-    later_is_lower = (count - 1 - places).astype(np.int64) << 1
-    if scores.dtype == np.float64:
-        by_place = np.argsort(places)
-        order = by_place[np.argsort(-scores[:, by_place], axis=1, kind="stable")]
-        keys = np.empty(scores.shape, dtype=np.int64)
-        np.put_along_axis(keys, order, np.arange(count)[None, ::-1] << 1, axis=1)
-        return keys
     # Adding zero makes -0.0 equal to 0.0, as it is for every comparison.
-    bits = (scores.astype(np.float32, copy=False) + np.float32(0)).view(np.int32)
+    bits = (scores + np.float32(0)).view(np.int32)
     bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
     keys = bits.astype(np.int64)
     keys <<= _INDEX_BITS + 1
-    keys |= later_is_lower
+    keys |= np.arange(scores.shape[1])[::-1]
     return keys
+
+
+def digits(scores: Float[Tensor, " n"]) -> list[Int64[Tensor, " n"]]:
+    """Each score as one (single precision) or two (double) digits in 1 .. 2^32 - 1, the most significant first.
+
+    Read digit by digit they order as the scores do; NaN has no place among them. No score has 0 as its first digit.
+
+    >>> digits(torch.tensor([-1.0, -0.0, 0.0]))[0].diff().sign().tolist()
+    [1, 0]
+    """
+    scores = scores + 0.0
+    if scores.dtype == torch.float64:
+        bits = scores.view(torch.int64)
+        bits = bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
+        return [(bits >> DIGIT_BITS) + (1 << 31), bits & 0xFFFFFFFF]
+    bits = scores.view(torch.int32)
+    bits = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    return [bits.long() + (1 << 31)]

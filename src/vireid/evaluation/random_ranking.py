@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from vireid.evaluation.evaluation import Averages
-from vireid.evaluation.metrics import CMC_LENGTH, DISTINCT_RULES, check_trial, dropped
+from vireid.evaluation.per_query import CMC_LENGTH
+from vireid.evaluation.rules import DISTINCT_RULES, check_trial, dropped
 from vireid.evaluation.trials import Trial
 from vireid.types import Records, VireidError
 
@@ -54,9 +55,15 @@ def _trial(records: Records, trial: Trial, known: _Known) -> Float[np.ndarray, "
     valid = 0
     for (person, camera), count in zip(kinds, counts):
         kept = np.ones(len(gallery_ids), dtype=bool)
-        hidden = dropped(np.array([person]), gallery_ids, np.array([camera]), gallery_cameras, trial.rule)
+        hidden = dropped(
+            np.full_like(gallery_ids, person),
+            gallery_ids,
+            np.full_like(gallery_cameras, camera),
+            gallery_cameras,
+            trial.rule,
+        )
         if hidden is not None:
-            kept = ~hidden[0]
+            kept = ~hidden
         matches = int((gallery_ids[kept] == person).sum())
         if not matches:
             continue

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from vireid.data import SYSU_INFRARED_CAMERAS, SYSU_VISIBLE_CAMERAS, SysuPermutations
-from vireid.evaluation.metrics import Rule
+from vireid.evaluation.rules import Rule
 from vireid.types import Modality, Records, VireidError
 
 __all__ = [

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
+from torch import Tensor
 
+from vireid.evaluation.measure import MEMORY, check_memory
+from vireid.evaluation.order import DIGIT_BITS, digits
+from vireid.evaluation.similarity import Similarity, prepare
 from vireid.types import Ranking, VireidError
 
 __all__ = ["search"]
 
-CHUNK = 256
+_QUERIES = 256
+_BYTES_OF_A_CELL = 48
 
 
 def search(
@@ -18,21 +23,30 @@ def search(
     gallery: Float32[np.ndarray, "g d"],
     *,
     top: int = 10,
+    memory: int = MEMORY,
+    device: torch.device | str = "cpu",
 ) -> Ranking:
     """Rank a gallery for each query by the dot product of features of length 1; equal scores keep gallery order.
+
+    The scores are sums in single precision: their last digit may depend on the device and, with ``memory``, on the
+    size of a block.
 
     Args:
         queries, gallery: any length; each row is brought to length 1, a zero row stays zero.
         top: results of each query; the whole gallery where it is smaller.
+        memory: bytes of work space, at least 1 MiB, beside the features, one copy of them and the answer.
+        device: where to compute; the copy of the features is held there.
 
     Raises:
-        VireidError: an empty side, features of different dimension, numbers that are not finite, or ``top`` below 1.
+        VireidError: an empty side, features of different dimension, numbers that are not finite, ``top`` below 1, or
+            too little memory.
 
     >>> search(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), top=1).rows.tolist()
     [[0], [1]]
     """
     if top < 1:
         raise VireidError(f"a search returns at least 1 result a query, got top {top}")
+    check_memory(memory)
     if not len(queries) or not len(gallery):
         raise VireidError(f"a search needs queries and a gallery, got {len(queries)} queries and {len(gallery)} images")
     if queries.shape[1] != gallery.shape[1]:
@@ -43,18 +57,35 @@ def search(
     if not (np.isfinite(queries).all() and np.isfinite(gallery).all()):
         raise VireidError("every feature must be finite, but queries or gallery hold NaN or infinity")
     top = min(top, len(gallery))
-    columns = _unit(gallery).T
-    rows, scores = [], []
-    for chunk in _unit(queries).split(CHUNK):
-        # A stable sort, not topk: topk leaves the order of equal scores open.
-        ordered, places = torch.sort(chunk @ columns, dim=1, descending=True, stable=True)
-        rows.append(places[:, :top])
-        scores.append(ordered[:, :top])
-    return Ranking(rows=torch.cat(rows).numpy(), scores=torch.cat(scores).numpy())
+    compare = Similarity(prepare(queries, "cosine"), prepare(gallery, "cosine"), "cosine", device)
+    cells = memory // _BYTES_OF_A_CELL
+    # Each block is merged with the best so far, so rather fewer queries than blocks narrower than the answer.
+    at_once = max(1, min(_QUERIES, len(queries), cells // (2 * top)))
+    width = max(1, cells // at_once - top)
+    ranking = Ranking(
+        rows=np.empty((len(queries), top), dtype=np.int64), scores=np.empty((len(queries), top), dtype=np.float32)
+    )
+    for first in range(0, len(queries), at_once):
+        rows = slice(first, min(first + at_once, len(queries)))
+        keys = torch.empty((rows.stop - rows.start, 0), dtype=torch.int64, device=device)
+        for start in range(0, len(gallery), width):
+            columns = slice(start, min(start + width, len(gallery)))
+            block = torch.cat([keys, _keys(compare(rows, columns), start)], dim=1)
+            keys = block.topk(min(top, block.shape[1]), dim=1).values
+        places, scores = _from_keys(keys)
+        ranking.rows[rows], ranking.scores[rows] = places.cpu().numpy(), scores.cpu().numpy()
+    return ranking
 
 
-def _unit(features: Float32[np.ndarray, "n d"]) -> torch.Tensor:
-    rows = torch.tensor(np.ascontiguousarray(features))
-    # Summed in double: squares of large or tiny numbers leave the range of float32.
-    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64)
-    return rows.div_(length.masked_fill(length == 0, 1).float())
+def _keys(scores: Float32[Tensor, "q c"], start: int) -> Int64[Tensor, "q c"]:
+    """Score and place in one integer, no two alike: of equal numbers `topk` returns any, in any order."""
+    [score_digits] = digits(scores.view(-1))
+    places = torch.arange(start, start + scores.shape[1], device=scores.device)
+    keys = (score_digits - (1 << (DIGIT_BITS - 1))) << DIGIT_BITS
+    return keys.view_as(scores).add_((1 << DIGIT_BITS) - 1 - places)
+
+
+def _from_keys(keys: Int64[Tensor, "q k"]) -> tuple[Int64[Tensor, "q k"], Float32[Tensor, "q k"]]:
+    places = (1 << DIGIT_BITS) - 1 - (keys & 0xFFFFFFFF)
+    bits = (keys >> DIGIT_BITS).int()
+    return places, (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(torch.float32)
