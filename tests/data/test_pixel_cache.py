@@ -467,3 +467,61 @@ def test_arguments_out_of_range_are_refused(records, folder, changes, text):
     with pytest.raises(VireidError, match=text):
         Opened(records, folder, **changes)
     assert not folder.exists()
+
+
+def test_a_cache_taken_over_by_another_process_is_checked_anew(records, folder):
+    """Its pixels may not be those any more that were checked where it comes from."""
+    cache = open_pixel_cache(records, np.arange(COUNT), folder=folder, **SIZE)
+    cache.batch(np.arange(COUNT))
+    handed = pickle.dumps(cache)
+    shutil.rmtree(folder)
+    for row in range(COUNT)[::-1]:
+        open_pixel_cache(records, np.array([row]), folder=folder, **SIZE)
+    with pytest.raises(VireidError, match=r"in the cache .* are damaged; remove that folder"):
+        pickle.loads(handed).batch(np.arange(COUNT))
+
+
+def test_a_reader_keeps_its_pixels_when_the_entries_are_removed(records, folder):
+    cache = open_pixel_cache(records, np.arange(COUNT), folder=folder, **SIZE)
+    expected = cache.batch(np.arange(COUNT))
+    next(folder.glob("*/entries.bin")).unlink()
+    for row in range(COUNT)[::-1]:
+        open_pixel_cache(records, np.array([row]), folder=folder, **SIZE)
+    assert torch.equal(cache.batch(np.arange(COUNT)), expected)
+
+
+@pytest.mark.parametrize(
+    "entry", ["[]", "null", '{"00.png": 5}', '{"00.png": [1, 2, 3, "zz"]}', '{"00.png": [1, 2, "3", "00"]}']
+)
+def test_notes_of_another_form_are_made_anew(records, folder, entry):
+    open_pixel_cache(records, np.arange(COUNT), folder=folder, **SIZE)
+    notes = next(folder.glob("images-*.json"))
+    notes.write_text('{"format": 1, "images": ' + entry + "}")
+    cache = open_pixel_cache(records, np.arange(COUNT), folder=folder, **SIZE)
+    assert torch.equal(cache.batch(np.arange(COUNT)), load_batch(records, np.arange(COUNT), **SIZE))
+
+
+def test_a_wrong_note_stops_one_start_and_no_more(records, folder):
+    rows = np.arange(COUNT)
+    for number in range(COUNT):
+        # Old enough for a note to be kept.
+        os.utime(records.file(number), (1, 1))
+    time.sleep(2.1)
+    open_pixel_cache(records, rows, folder=folder, **SIZE)
+    notes = next(folder.glob("images-*.json"))
+    document = json.loads(notes.read_text())
+    document["images"]["00.png"][3] = "0" * 32
+    notes.write_text(json.dumps(document))
+    with pytest.raises(VireidError, match="changed while it was being read"):
+        open_pixel_cache(records, rows, folder=folder, **SIZE)
+    cache = open_pixel_cache(records, rows, folder=folder, **SIZE)
+    assert torch.equal(cache.batch(rows), load_batch(records, rows, **SIZE))
+
+
+def test_a_folder_removed_while_it_is_filled_is_said(records, folder):
+    def removing(done, total):
+        if done == 1:
+            shutil.rmtree(folder)
+
+    with pytest.raises(VireidError, match="was removed while it was being filled; start again"):
+        open_pixel_cache(records, np.arange(COUNT), folder=folder, workers=0, progress=removing, **SIZE)

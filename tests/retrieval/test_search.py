@@ -1,4 +1,5 @@
 import importlib
+import time
 
 import jaxtyping
 import numpy as np
@@ -138,3 +139,14 @@ def test_features_of_two_networks_are_refused(monkeypatch):
 def test_too_little_memory_is_refused():
     with pytest.raises(VireidError, match=r"must be at least 1048576 \(1 MiB\), got 1000"):
         search(features(2), features(2), memory=1000)
+
+
+def test_an_answer_of_nearly_the_whole_gallery_takes_no_longer_than_its_size():
+    """Just beyond what the work space holds, blocks must not shrink to one image."""
+    random = np.random.default_rng(0)
+    gallery, queries = (random.normal(size=(count, 2)).astype(np.float32) for count in (22_500, 1))
+    began = time.process_time()
+    small = search(queries, gallery, top=22_000, memory=1 << 20)
+    assert time.process_time() - began < 3
+    whole = search(queries, gallery, top=22_000)
+    assert np.array_equal(small.rows, whole.rows)

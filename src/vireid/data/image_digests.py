@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from jaxtyping import Int
 from vireid.data.faults import FaultError
 from vireid.types import Records, VireidError, write_atomically
 
-__all__ = ["digest_of", "image_digests", "in_threads"]
+__all__ = ["digest_of", "image_digests", "in_threads", "stamps_file"]
 
 FORMAT = 1
 
@@ -44,8 +45,7 @@ def image_digests(
     Raises:
         VireidError: a file that is not there or cannot be read, by its path.
     """
-    root = os.path.realpath(records.root)
-    file = folder / f"images-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}.json"
+    file = stamps_file(records, folder)
     kept = _load(file)
     stamps = [_stamp(records.file(int(row))) for row in rows]
     now = time.time_ns()
@@ -67,6 +67,12 @@ def image_digests(
         with suppress(VireidError), write_atomically(file) as draft:
             draft.write_text(json.dumps({"format": FORMAT, "images": kept}))
     return [digests[path] for path in paths]
+
+
+def stamps_file(records: Records, folder: Path) -> Path:
+    """Where the stamps of a table's root are kept; without it every file is read again."""
+    root = os.path.realpath(records.root)
+    return folder / f"images-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}.json"
 
 
 def digest_of(file: Path) -> bytes:
@@ -118,6 +124,15 @@ def _load(file: Path) -> dict[str, list[Any]]:
     """Stamps and hashes by path; none where the file is not there, damaged or of another version: all can be redone."""
     try:
         document = json.loads(file.read_text())
-        return document["images"] if document["format"] == FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        if document["format"] != FORMAT:
+            return {}
+        return {path: entry for path, entry in document["images"].items() if _is_stamp(entry)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _is_stamp(entry: Any) -> bool:
+    """Whether it is size, two times and 32 hexadecimal digits."""
+    if not (isinstance(entry, list) and len(entry) == 4 and all(isinstance(number, int) for number in entry[:3])):
+        return False
+    return isinstance(entry[3], str) and re.fullmatch("[0-9a-f]{32}", entry[3]) is not None

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vireid.data.dataset import ImageDataset
 from vireid.data.faults import FaultError
-from vireid.data.image_digests import digest_of, image_digests, in_threads
+from vireid.data.image_digests import digest_of, image_digests, in_threads, stamps_file
 from vireid.data.pixel_store import PixelStore, Stored
 from vireid.types import Records, VireidError
 
@@ -80,7 +80,8 @@ class PixelCache:
         return rows
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_pixels": None}
+        # Whoever takes it over maps the file anew, and must look at the checksums anew.
+        return self.__dict__ | {"_pixels": None, "_checked": np.zeros_like(self._checked)}
 
 
 def open_pixel_cache(
@@ -122,11 +123,15 @@ def open_pixel_cache(
     digests = image_digests(records, rows, folder=folder, workers=workers)
     try:
         stored = _filled(store, dataset, dict(zip(digests, rows.tolist())), workers, progress, say)
+    except FileNotFoundError:
+        raise VireidError(f"the pixel cache {folder} was removed while it was being filled; start again") from None
     except (OSError, VireidError) as error:
         stored = _shortage(error, folder)
     if isinstance(stored, str):
         say(f"no pixel cache in {folder}: {stored}; images are decoded whenever they are read")
         return None
+    if not stored.slots.keys() >= set(digests):
+        raise VireidError(f"the pixel cache {folder} was removed while it was being filled; start again")
     slots = np.full(len(records), -1, dtype=np.int64)
     slots[rows] = [stored.slots[digest] for digest in digests]
     return PixelCache(records, store, stored, slots)
@@ -147,6 +152,8 @@ def _filled(
         pixels = dataset[row].numpy()
         file = dataset.records.file(row)
         if digest_of(file) != digest:
+            # The stamp that was kept may be what is wrong.
+            stamps_file(dataset.records, store.folder.parent).unlink(missing_ok=True)
             raise FaultError(
                 f"{file} changed while it was being read", what_to_do="start again when nothing writes to the data set"
             )

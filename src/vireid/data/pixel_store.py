@@ -7,7 +7,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -46,8 +46,8 @@ class PixelStore:
     """The files of one image size: ``header.json``, ``pixels.u8`` (n x 3 x h x w bytes) and ``entries.bin``.
 
     ``entries.bin`` has 20 bytes a slot, the hash of the image file and the checksum of its pixels, and is written
-    after the pixels have reached the disk: a writer may be killed at any moment, and what stands there is whole. Slots
-    are never rewritten, so readers need no lock. Other versions of the decoders have files of their own.
+    after the pixels have reached the disk: a writer may be killed at any moment, and what stands there is whole. A slot
+    with an entry is never rewritten, so readers need no lock. Other versions of the decoders have files of their own.
 
     Args:
         folder: of all stores.
@@ -106,6 +106,9 @@ class PixelStore:
         """
         fault = self._fault()
         if not fault:
+            if not self._entries_file.exists():
+                # A process may still read them by entries that were removed; new pixels go into a new file.
+                self._pixels_file.unlink(missing_ok=True)
             return
         if self._pixels_file.exists():
             say(f"the pixel cache {self.folder} is made anew, because {fault}")
@@ -123,15 +126,21 @@ class PixelStore:
         """
         first = len(self._entries())
         entries = np.empty(len(images), dtype=_ENTRY)
-        with _open(self._pixels_file) as stream:
-            # Behind the last whole entry: a killed writer may have left pixels without one.
-            stream.seek(first * self.slot_bytes)
-            for place, (digest, pixels) in enumerate(images.items()):
-                content = pixels.tobytes()
-                stream.write(content)
-                entries[place] = (np.frombuffer(digest, dtype=np.uint8), zlib.crc32(content))
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with _open(self._pixels_file) as stream:
+                # Behind the last whole entry: a killed writer may have left pixels without one.
+                stream.seek(first * self.slot_bytes)
+                for place, (digest, pixels) in enumerate(images.items()):
+                    content = pixels.tobytes()
+                    stream.write(content)
+                    entries[place] = (np.frombuffer(digest, dtype=np.uint8), zlib.crc32(content))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:
+            # Half a chunk is of no use, and a full disk is needed by others.
+            with suppress(OSError):
+                os.truncate(self._pixels_file, first * self.slot_bytes)
+            raise
         with _open(self._entries_file) as stream:
             stream.seek(first * _ENTRY.itemsize)
             stream.write(entries.tobytes())

@@ -144,6 +144,9 @@ def score_features(
 def _tensor(chunk: np.ndarray | torch.Tensor) -> torch.Tensor:
     if isinstance(chunk, torch.Tensor):
         chunk = chunk.detach()
-        return (chunk if chunk.dtype in (torch.float32, torch.float64) else chunk.float()).contiguous()
+        halves = (torch.float16, torch.bfloat16)
+        kept = chunk.dtype in (torch.float32, torch.float64)
+        return (chunk if kept else chunk.float() if chunk.dtype in halves else chunk.double()).contiguous()
+    single = chunk.dtype in (np.float16, np.float32)
     # A copy, since tensors know neither read-only arrays nor foreign byte orders.
-    return torch.from_numpy(np.array(chunk, dtype=np.float64 if chunk.dtype == np.float64 else np.float32, order="C"))
+    return torch.from_numpy(np.array(chunk, dtype=np.float32 if single else np.float64, order="C"))

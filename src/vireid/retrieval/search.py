@@ -61,7 +61,7 @@ def search(
     cells = memory // _BYTES_OF_A_CELL
     # Each block is merged with the best so far, so rather fewer queries than blocks narrower than the answer.
     at_once = max(1, min(_QUERIES, len(queries), cells // (2 * top)))
-    width = max(1, cells // at_once - top)
+    width = max(top, cells // at_once - top)
     ranking = Ranking(
         rows=np.empty((len(queries), top), dtype=np.int64), scores=np.empty((len(queries), top), dtype=np.float32)
     )
