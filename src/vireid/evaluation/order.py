@@ -31,7 +31,7 @@ def descending_keys(scores: Float32[np.ndarray, "q g"]) -> Int64[np.ndarray, "q 
     return keys
 
 
-def digits(scores: Float[Tensor, " n"]) -> list[Int64[Tensor, " n"]]:
+def digits(scores: Float[Tensor, "*n"]) -> list[Int64[Tensor, "*n"]]:
     """Each score as one (single precision) or two (double) digits in 1 .. 2^32 - 1, the most significant first.
 
     Read digit by digit they order as the scores do; NaN has no place among them. No score has 0 as its first digit.
