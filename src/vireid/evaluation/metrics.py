@@ -109,8 +109,9 @@ def score_features(
         query_features, gallery_features: any length.
         query_ids, gallery_ids, query_cameras, gallery_cameras, rule: as in `score`.
         distance: ``cosine`` or ``euclidean``, as in `vireid.evaluation.evaluate`.
-        memory: bytes of work space, at least 1 MiB, beside the features and one copy of them. One query at a time needs
-            about 10 bytes for each identity of the gallery and 160 for each image of its own identity.
+        memory: bytes of work space, at least 1 MiB, beside the features, one copy of them and about 40 bytes for
+            each gallery image. One query at a time needs about 10 bytes for each identity of the gallery and 160 for
+            each image of its own identity.
         device: where to compute; the copy of the features is held there.
 
     Raises:
