@@ -1,32 +1,40 @@
-"""Time of ten SYSU-MM01 trials at the real size: ours against a per-query loop as published evaluators work.
+"""Time of ten SYSU-MM01 trials at the real size and of galleries up to a million images: ours against a per-query
+loop as published evaluators work.
 
-python benchmarks/scoring.py [--loop-trials 10]
+python benchmarks/scoring.py [--loop-trials 10] [--largest 1000000] [--queries 200]
 
-Prints a Markdown table. Features are made (2048 wide); identities, cameras and image counts are the data set's where
+Prints Markdown tables. Features are made; identities, cameras and image counts of the trials are the data set's where
 its public split files lie in ../shared, else made up to the documented sizes.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import scipy.io
+import torch
 
 from vireid.data import SysuPermutations
-from vireid.evaluation import Evaluation, Protocol, Trial, evaluate, k_reciprocal, sysu_trials
-from vireid.evaluation.similarity import normalise
+from vireid.evaluation import Protocol, Trial, evaluate, k_reciprocal, score, score_features, sysu_trials
+from vireid.evaluation.similarity import normalise, prepare
+from vireid.retrieval import search
 from vireid.types import Embeddings, Modality, Record, Records
 
 LISTS = Path(__file__).parents[2] / "shared" / "reference" / "sysu_mm01_exp"
 WIDTH = 2048
+LARGE_WIDTH = 512
+LOOPED = 5
 
 _Result = TypeVar("_Result")
 
@@ -47,7 +55,7 @@ def image_counts() -> tuple[dict[tuple[int, int], int], str]:
     return counts, "made up to the documented sizes"
 
 
-def made_world(counts: dict[tuple[int, int], int]) -> tuple[Records, Embeddings, SysuPermutations]:
+def made_world(counts: dict[tuple[int, int], int], noise: float) -> tuple[Records, Embeddings, SysuPermutations]:
     records = Records.build(
         Path("sysu"),
         [
@@ -64,7 +72,7 @@ def made_world(counts: dict[tuple[int, int], int]) -> tuple[Records, Embeddings,
     )
     random = np.random.default_rng(0)
     centres = random.standard_normal((records.persons.max() + 1, WIDTH), dtype=np.float32)
-    features = centres[records.persons] + 5 * random.standard_normal((len(records), WIDTH), dtype=np.float32)
+    features = centres[records.persons] + noise * random.standard_normal((len(records), WIDTH), dtype=np.float32)
     persons = int(records.persons.max())
     cells = tuple(
         tuple(
@@ -76,22 +84,26 @@ def made_world(counts: dict[tuple[int, int], int]) -> tuple[Records, Embeddings,
     return records, Embeddings(features=features, paths=records.paths), SysuPermutations(file=Path("made"), cells=cells)
 
 
-def loop_trial(records: Records, features: np.ndarray, trial: Trial) -> float:
+def loop_score(
+    scores: np.ndarray,
+    *,
+    query_ids: np.ndarray,
+    gallery_ids: np.ndarray,
+    query_cameras: np.ndarray,
+    gallery_cameras: np.ndarray,
+) -> float:
     """mAP of one trial, with CMC and mINP on the way: sort everything, then query by query in Python."""
-    distances = -(features[trial.query_rows] @ features[trial.gallery_rows].T)
-    order = np.argsort(distances, axis=1)
-    gallery_ids, gallery_cameras = records.persons[trial.gallery_rows], records.cameras[trial.gallery_rows]
+    order = np.argsort(-scores, axis=1)
     curves, precisions, penalties = [], [], []
-    for query, row in enumerate(trial.query_rows):
-        places = order[query]
-        if records.cameras[row] == 3:
+    for places, person, camera in zip(order, query_ids, query_cameras):
+        if camera == 3:
             places = places[gallery_cameras[places] != 2]
         listed = gallery_ids[places]
-        found = (listed == records.persons[row]).astype(np.int32)
+        found = (listed == person).astype(np.int32)
         if not found.any():
             continue
         firsts = np.sort(np.unique(listed, return_index=True)[1])
-        curves.append(np.cumsum(listed[firsts] == records.persons[row])[:20])
+        curves.append(np.cumsum(listed[firsts] == person)[:20])
         running = found.cumsum()
         penalties.append(running[-1] / (np.flatnonzero(found)[-1] + 1.0))
         shares = np.asarray([value / (rank + 1.0) for rank, value in enumerate(running)]) * found
@@ -101,11 +113,75 @@ def loop_trial(records: Records, features: np.ndarray, trial: Trial) -> float:
     return float(np.mean(precisions))
 
 
+def labels(records: Records, trial: Trial) -> dict[str, np.ndarray]:
+    return {
+        "query_ids": records.persons[trial.query_rows],
+        "gallery_ids": records.persons[trial.gallery_rows],
+        "query_cameras": records.cameras[trial.query_rows],
+        "gallery_cameras": records.cameras[trial.gallery_rows],
+    }
+
+
+def table_of(features: np.ndarray, trial: Trial) -> np.ndarray:
+    return features[trial.query_rows] @ features[trial.gallery_rows].T
+
+
 def timed(call: Callable[[], _Result]) -> tuple[float, float, _Result]:
     """Wall seconds, processor seconds over all cores, and the result."""
     wall, busy = time.perf_counter(), time.process_time()
     result = call()
     return time.perf_counter() - wall, time.process_time() - busy, result
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def score_large(gallery: int, queries: int, noise: float, looped: int) -> str:
+    """A row of the table of growth, in a process of its own so that its peak memory is its own."""
+    random = np.random.default_rng(0)
+    people = gallery // 20
+    centres = random.standard_normal((people, LARGE_WIDTH), dtype=np.float32)
+    gallery_ids, query_ids = random.integers(0, people, gallery), random.integers(0, people, queries)
+    there = random.standard_normal((gallery, LARGE_WIDTH), dtype=np.float32)
+    for start in range(0, gallery, 4096):
+        part = slice(start, start + 4096)
+        there[part] = centres[gallery_ids[part]] + noise * there[part]
+    asked = centres[query_ids] + noise * random.standard_normal((queries, LARGE_WIDTH), dtype=np.float32)
+    known = {
+        "query_ids": query_ids,
+        "gallery_ids": gallery_ids,
+        "query_cameras": random.choice([3, 6], queries),
+        "gallery_cameras": random.choice([1, 2, 4, 5], gallery),
+    }
+    before = peak_mib()
+    wall, busy, result = timed(lambda: score_features(asked, there, rule="sysu", **known))
+    peak = peak_mib() - before
+    _, preparing, prepared = timed(lambda: (prepare(asked, "cosine"), prepare(there, "cosine")))
+    few = {**known, "query_ids": query_ids[:looped], "query_cameras": known["query_cameras"][:looped]}
+    _, slow, found = timed(lambda: loop_score(prepared[0][:looped] @ prepared[1].T, **few))
+    same = score_features(asked[:looped], there, rule="sysu", **few).map
+    slow *= queries / looped
+    return (
+        f"| {gallery:,} | {100 * result.map:.1f} | {wall:.2f} | {busy:.2f} | {preparing:.2f} | {peak:,.0f} | "
+        f"{asked.nbytes / 2**20 + there.nbytes / 2**20:,.0f} | {4 * gallery * queries / 2**20:,.0f} | {slow:,.1f} | "
+        f"{slow / (busy - preparing):.0f} | {abs(found - same):.0e} |"
+    )
+
+
+def search_large(gallery: int, queries: int) -> str:
+    """A row of the table of searches: the ten nearest of each query."""
+    random = np.random.default_rng(0)
+    there = random.standard_normal((gallery, LARGE_WIDTH), dtype=np.float32)
+    asked = random.standard_normal((queries, LARGE_WIDTH), dtype=np.float32)
+    before = peak_mib()
+    wall, busy, _ = timed(lambda: search(asked, there, top=10))
+    return f"| {gallery:,} | {wall:.2f} | {busy:.2f} | {peak_mib() - before:,.0f} |"
+
+
+def apart(call: Callable[..., str], *arguments: object) -> str:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(call, *arguments).result()
 
 
 def processor() -> str:
@@ -119,12 +195,15 @@ def main() -> None:
     parser.add_argument(
         "--loop-trials", type=int, default=10, help="trials of the slow loop; scaled up to ten if fewer"
     )
-    loop_trials = parser.parse_args().loop_trials
+    parser.add_argument("--largest", type=int, default=1_000_000, help="images of the largest gallery")
+    parser.add_argument("--queries", type=int, default=200, help="queries of the large galleries")
+    arguments = parser.parse_args()
+    loop_trials = arguments.loop_trials
     counts, source = image_counts()
-    records, embeddings, permutations = made_world(counts)
-    features = normalise(embeddings.features)
     rows = []
-    for shots in (1, 10):
+    for noise, shots in ((3.5, 1), (3.5, 10), (5.0, 1), (5.0, 10)):
+        records, embeddings, permutations = made_world(counts, noise)
+        features = normalise(embeddings.features)
         trials = sysu_trials(records, mode="all", shots=shots, draw="official", permutations=permutations)
         protocol = Protocol(
             data_set="sysu",
@@ -136,22 +215,28 @@ def main() -> None:
             draw="official",
         )
 
-        def ours(trials: list[Trial] = trials, protocol: Protocol = protocol) -> Evaluation:
-            return evaluate(records, embeddings, trials, protocol)
-
+        ours = partial(evaluate, records, embeddings, trials, protocol)
         runs = [timed(ours) for _ in range(3)]
         wall, busy = sorted(run[0] for run in runs), sorted(run[1] for run in runs)
         result = ours()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        slow_wall, slow_busy, found = timed(
-            lambda trials=trials: [loop_trial(records, features, one) for one in trials[:loop_trials]]
+        peak = peak_mib()
+        slow_busy, alone, slow_alone, found = 0.0, 0.0, 0.0, []
+        for trial in trials[:loop_trials]:
+            known = labels(records, trial)
+            _, compared, scores = timed(partial(table_of, features, trial))
+            _, seconds, _ = timed(partial(score, scores, rule=trial.rule, **known))
+            _, slow, precision = timed(partial(loop_score, scores, **known))
+            alone, slow_alone, slow_busy = alone + seconds, slow_alone + slow, slow_busy + compared + slow
+            found.append(precision)
+        alone, slow_alone, slow_busy = (
+            seconds * len(trials) / loop_trials for seconds in (alone, slow_alone, slow_busy)
         )
-        slow_wall, slow_busy = (seconds * len(trials) / loop_trials for seconds in (slow_wall, slow_busy))
         difference = max(abs(one - other.map) for one, other in zip(found, result.trials))
         size = f"{len(trials[0].query_rows):,} x {len(trials[0].gallery_rows):,}"
         rows.append(
-            f"| all-search, {shots}-shot | {size} | {wall[0]:.2f} - {wall[-1]:.2f} | {busy[1]:.2f} | {slow_wall:.1f} | "
-            f"{slow_busy:.1f} | {slow_busy / busy[1]:.0f} | {difference:.0e} | {peak:,.0f} |"
+            f"| all-search, {shots}-shot | {size} | {100 * result.mean['map']:.1f} | {wall[0]:.2f} - {wall[-1]:.2f} | "
+            f"{busy[1]:.2f} | {slow_busy:.1f} | {slow_busy / busy[1]:.0f} | {alone:.2f} | {slow_alone:.1f} | "
+            f"{slow_alone / alone:.0f} | {difference:.0e} | {peak:,.0f} |"
         )
     reranked = []
     for shots in (1, 10):
@@ -161,21 +246,54 @@ def main() -> None:
         )
         reranked.append(f"| all-search, {shots}-shot | {len(trial.gallery_rows):,} | {seconds:.1f} | {busy:.1f} |")
 
-    print("# Scoring ten trials of SYSU-MM01\n")
-    print(f"`python benchmarks/scoring.py --loop-trials {loop_trials}` on {date.today().isoformat()}\n")
+    sizes = [size for size in (10_000, 100_000, 1_000_000) if size <= arguments.largest]
+    large = [apart(score_large, size, arguments.queries, 2.0, LOOPED) for size in sizes]
+    large.append(apart(score_large, sizes[-1], arguments.queries, 6.0, LOOPED))
+    searched = [apart(search_large, size, arguments.queries) for size in sizes]
+
+    print("# Scoring ten trials of SYSU-MM01, and galleries up to a million images\n")
+    threads = os.environ.get("OMP_NUM_THREADS")
+    setting = f"OMP_NUM_THREADS={threads} " if threads else ""
+    print(
+        f"`{setting}python benchmarks/scoring.py --loop-trials {loop_trials} --largest {arguments.largest} "
+        f"--queries {arguments.queries}` on {date.today().isoformat()}\n"
+    )
     print(
         f"{os.cpu_count()} cores ({processor()}), load average {os.getloadavg()[0]:.1f}; Python "
-        f"{platform.python_version()}, NumPy {np.__version__}; float32 features, {WIDTH} wide, made; image counts: "
-        f"{source}.\n\n"
+        f"{platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}; float32 features, made.\n\n"
         "Where the load is above the number of cores, wall times are longer than on an idle machine: compare the CPU\n"
-        "seconds, summed over cores. Ours is `evaluate`: embeddings matched by path, normalised, compared, ranked and\n"
-        "averaged; three runs (wall: shortest - longest, CPU: middle). Peak memory is of the whole process.\n"
-        f"The loop ran {loop_trials} trials, scaled to ten.\n"
+        "seconds, summed over cores.\n\n"
+        "## Ten trials\n\n"
+        f"Features {WIDTH} wide; image counts: {source}. Ours is `evaluate`: embeddings matched by path, normalised,\n"
+        "compared, ranked and averaged; three runs (wall: shortest - longest, CPU: middle). The loop compares and\n"
+        f"sorts each trial whole, then goes query by query; it ran {loop_trials} trials, scaled to ten. *Alone* is\n"
+        "`score` and the loop on the same ready tables of scores. Peak memory is of the whole process.\n"
     )
-    print("| mode | queries x gallery | ours, s | CPU s | loop, s | CPU s | CPU ratio | mAP difference | peak MiB |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| mode | queries x gallery | mAP, % | ours, s | CPU s | loop, CPU s | CPU ratio | alone: ours, CPU s | "
+        "loop, CPU s | CPU ratio | mAP difference | peak MiB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     print("\n".join(rows))
-    print("\nk-reciprocal re-ranking (k1 = 20, k2 = 6) of one trial, queries and gallery together:\n")
+    print(
+        f"\n## Growth with the gallery\n\n`score_features`, {arguments.queries} queries, features {LARGE_WIDTH} wide, "
+        "20 images of each person, rule `sysu`, default\nmemory (512 MiB of work space). The last row's features are "
+        "nearly noise. Memory is how much higher the process's\npeak is after than before, with the copy of the "
+        "features brought to length 1 (in *CPU s*, and alone in *preparing*);\n*table* is what all scores would take. "
+        f"The loop compares, sorts and counts {LOOPED} of the queries from prepared\nfeatures, scaled; the ratio is to "
+        "ours without preparing.\n"
+    )
+    print(
+        "| gallery | mAP, % | s | CPU s | preparing, CPU s | memory, MiB | features, MiB | table, MiB | loop, CPU s | "
+        "CPU ratio | mAP difference |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print("\n".join(large))
+    print(f"\n`search`, the ten nearest of each of {arguments.queries} queries; memory as above:\n")
+    print("| gallery | s | CPU s | memory, MiB |")
+    print("|---|---|---|---|")
+    print("\n".join(searched))
+    print("\n## Re-ranking\n\nk-reciprocal (k1 = 20, k2 = 6) of one trial, queries and gallery together:\n")
     print("| mode | gallery | s | CPU s |")
     print("|---|---|---|---|")
     print("\n".join(reranked))
