@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import safetensors.torch
 from vireid.models.building import build_network
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
+from vireid.models.reference_file import sha256_of
 from vireid.models.streams import Stream
 from vireid.types import Modality, VireidError, write_atomically
 
@@ -101,7 +101,7 @@ def fingerprint(run: Path, feature: Literal["bn", "pool"]) -> str:
     Raises:
         VireidError: see `weights_file`.
     """
-    return f"{hashlib.sha256(weights_file(run).read_bytes()).hexdigest()[:16]} {feature}"
+    return f"{sha256_of(weights_file(run))[:16]} {feature}"
 
 
 def _build(arguments: dict[str, Any]) -> Network:

@@ -99,8 +99,10 @@ def make_criterion(
         raise VireidError(
             f"a loss needs weights of at least 0 and one of them above 0, got {said} with metric {metric!r}"
         )
-    measure = _metric_loss(metric, streams=streams, variant=variant, margin=margin, alpha=alpha)
     is_infrared = torch.tensor([stream.modality is Modality.INFRARED for stream in streams])
+    measure = _metric_loss(
+        metric, streams=streams, is_infrared=is_infrared, variant=variant, margin=margin, alpha=alpha
+    )
 
     def criterion(output: NetworkOutput, targets: Targets) -> dict[str, Tensor]:
         features, extras = output.features, output.extras
@@ -140,6 +142,7 @@ def _metric_loss(
     metric: MetricLoss,
     *,
     streams: Sequence[Stream],
+    is_infrared: Tensor,
     variant: Literal["paper", "released"],
     margin: float,
     alpha: float | None,
@@ -166,7 +169,6 @@ def _metric_loss(
         case "center":
             return lambda features, labels, _: center_loss(features, labels)
         case "marginal-exponential-center":
-            is_infrared = torch.tensor([stream.modality is Modality.INFRARED for stream in streams])
             return lambda features, labels, stream_of_row: marginal_exponential_center_loss(
                 features, labels, is_infrared[stream_of_row].to(features.device), margin=margin
             )
