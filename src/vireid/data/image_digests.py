@@ -7,9 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,10 @@ import numpy as np
 from jaxtyping import Int
 
 from vireid.data.faults import FaultError
+from vireid.data.in_threads import in_threads
 from vireid.types import Records, VireidError, write_atomically
 
-__all__ = ["digest_of", "image_digests", "in_threads", "stamps_file"]
+__all__ = ["digest_of", "image_digests", "stamps_file"]
 
 FORMAT = 1
 
@@ -85,25 +84,6 @@ def digest_of(file: Path) -> bytes:
         return hashlib.blake2b(file.read_bytes(), digest_size=16).digest()
     except OSError as error:
         raise _unreadable(file, error) from None
-
-
-@contextmanager
-def in_threads(workers: int | None) -> Iterator[Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]]:
-    """A ``map`` that works in threads; with 0 workers the plain one.
-
-    Args:
-        workers: threads; one for each core by default.
-
-    Raises:
-        VireidError: fewer than 0 workers.
-    """
-    if workers is not None and workers < 0:
-        raise VireidError(f"the number of reading threads must be 0 or more, got {workers}")
-    if workers == 0:
-        yield map
-        return
-    with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
-        yield pool.map
 
 
 def _stamp(file: Path) -> list[int]:

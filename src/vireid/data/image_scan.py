@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +13,7 @@ from jaxtyping import UInt8
 
 from vireid.data.faults import FaultError
 from vireid.data.images import load_image
+from vireid.data.in_threads import in_threads
 
 __all__ = ["Colour", "ImageFacts", "colour_of", "scan_images"]
 
@@ -90,15 +89,15 @@ def scan_images(
     Args:
         root: folder that the paths are relative to.
         paths: which images.
-        workers: threads; one for each core by default.
+        workers: threads; one for each core by default, 0 for none.
         progress: called with (done, all) after each image, from the calling thread.
 
     Returns:
         The facts of each path, in the order given; an image that cannot be decoded is a fact, not an error.
     """
     facts: list[ImageFacts] = []
-    with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
-        for fact in pool.map(lambda path: _look(root, path), paths):
+    with in_threads(workers) as each:
+        for fact in each(lambda path: _look(root, path), paths):
             facts.append(fact)
             if progress is not None:
                 progress(len(facts), len(paths))

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from vireid.data.dataset import ImageDataset
 from vireid.data.faults import FaultError
-from vireid.data.image_digests import digest_of, image_digests, in_threads, stamps_file
+from vireid.data.image_digests import digest_of, image_digests, stamps_file
+from vireid.data.in_threads import in_threads
 from vireid.data.pixel_store import PixelStore, Stored
 from vireid.types import Records, VireidError
 
