@@ -6,15 +6,11 @@ count; wall time stands beside them.
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
-import numpy as np
+from machine import describe, timed
 
 from vireid.synthetic import write_world
 
@@ -23,49 +19,43 @@ CASES = ((96, 48, None), (128, 64, 60), (256, 128, None), (384, 192, 12))
 PERSONS, IMAGES = 16, 4
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def measure(height: int, width: int, part_maps: bool) -> tuple[int, float, float]:
     """Pictures, processor seconds and wall seconds of writing a world, split files included."""
     with tempfile.TemporaryDirectory() as folder:
-        started, busy = time.perf_counter(), time.process_time()
-        summary = write_world(
-            Path(folder) / "world",
-            layout="sysu",
-            persons=PERSONS,
-            images_per_camera=IMAGES,
-            height=height,
-            width=width,
-            seed=0,
-            part_maps=part_maps,
-            workers=1,
+        wall, busy, summary = timed(
+            lambda: write_world(
+                Path(folder) / "world",
+                layout="sysu",
+                persons=PERSONS,
+                images_per_camera=IMAGES,
+                height=height,
+                width=width,
+                seed=0,
+                part_maps=part_maps,
+                workers=1,
+            )
         )
-        return summary.images, time.process_time() - busy, time.perf_counter() - started
+        return summary.images, busy, wall
 
 
 def main() -> None:
     cv2.setNumThreads(1)
     measure(96, 48, False)
-    print("# Drawing the made world\n")
-    print(f"- {processor()}, {os.cpu_count()} cores, {platform.system()}; one process, one thread")
-    print(f"- Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}")
-    print(f"- {datetime.date.today().isoformat()}, `python benchmarks/synthetic.py`")
-    print(f"- SYSU-MM01's layout, {PERSONS} people, {IMAGES} images a camera: drawing, JPEG, writing and split files,")
-    print("  the backgrounds (drawn once a process) included\n")
-    print("| size | part maps | images | images/s a core | images/s by the clock | wanted |")
-    print("|---|---|---:|---:|---:|---:|")
+    rows = []
     for height, width, wanted in CASES:
         for part_maps in (False, True):
             images, busy, wall = measure(height, width, part_maps)
-            print(
+            rows.append(
                 f"| {height} x {width} | {'yes' if part_maps else 'no'} | {images} | {images / busy:.0f} "
                 f"| {images / wall:.0f} | {wanted or '-'} |"
             )
+    print("# Drawing the made world\n")
+    print(describe("python benchmarks/synthetic.py", "numpy", "pillow", "opencv-python-headless"))
+    print(f"- SYSU-MM01's layout, {PERSONS} people, {IMAGES} images a camera: drawing, JPEG, writing and split files,")
+    print("  the backgrounds (drawn once a process) included; one process, one thread\n")
+    print("| size | part maps | images | images/s a core | images/s by the clock | wanted |")
+    print("|---|---|---:|---:|---:|---:|")
+    print("\n".join(rows))
 
 
 if __name__ == "__main__":
