@@ -71,6 +71,12 @@ class TrainConfig:
     """Where to train."""
     workers: int = 0
     """Processes that decode images ahead; results do not depend on it."""
+    loss_batch: Literal["global", "local"] = "global"
+    """Under torchrun or srun, over whose rows the losses go: those of all processes, or each over its own."""
+    sync_batchnorm: Flag = False
+    """Under torchrun or srun, let BatchNorm see the rows of all processes (GPUs only)."""
+    compile_network: Flag = False
+    """Compile the network first: minutes of waiting, then quicker steps; losses differ in the last digits."""
 
 
 @dataclass(frozen=True, kw_only=True)

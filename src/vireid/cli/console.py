@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-__all__ = ["TimeColumn", "console", "progress_bar", "progress_console", "say", "shown_while"]
+__all__ = ["TimeColumn", "console", "progress_bar", "progress_console", "quiet_unless_first", "say", "shown_while"]
 
 console = Console(highlight=False)
 """What a command found: on standard output, so that it can be kept in a file."""
@@ -39,6 +39,11 @@ def say(text: str, *, style: str = "", indent: str = "", to: Console = console) 
                 break_on_hyphens=False,
             )
         to.print(Text(line, style=style), soft_wrap=True)
+
+
+def quiet_unless_first(first: bool) -> None:
+    """Let only the first of several processes show results and progress; errors are shown by all."""
+    console.quiet = progress_console.quiet = not first
 
 
 class TimeColumn(ProgressColumn):

@@ -213,6 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         from vireid.cli.console import progress_console, say
 
+        progress_console.quiet = False
         message = _what_to_say(error)
         if debug or message is None:
             traceback.print_exc()
@@ -239,6 +240,7 @@ def _quiet_libraries() -> None:
     warnings.filterwarnings("ignore", module=r"(lightning|torch|timm)\b")
     for logger, level in {
         "lightning.fabric.utilities.rank_zero": logging.WARNING,
+        "lightning.fabric.utilities.distributed": logging.WARNING,
         "huggingface_hub.utils._http": logging.ERROR,
     }.items():
         logging.getLogger(logger).setLevel(level)

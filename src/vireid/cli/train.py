@@ -23,7 +23,7 @@ from rich.text import Text
 
 import vireid
 from vireid.cli.config import TrainConfig
-from vireid.cli.console import TimeColumn, progress_bar, progress_console, say, shown_while
+from vireid.cli.console import TimeColumn, progress_bar, progress_console, quiet_unless_first, say, shown_while
 from vireid.cli.recipe_config import NetworkConfig, RecipeConfig
 from vireid.cli.recipes import method_of, reconstruction_of
 from vireid.cli.selection import BestOnTest
@@ -38,7 +38,7 @@ from vireid.models import (
     build_network,
     save_network,
 )
-from vireid.training import PartMaps, StepReport, fit, make_criterion
+from vireid.training import PartMaps, StepReport, fit, join_processes, make_criterion, processes_of_job
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
 from vireid.transforms import make_movement, make_views
@@ -56,18 +56,24 @@ STREAMS = {
 }
 
 # What may differ when a run is continued: where it runs, not what it computes.
-FREE_TO_CHANGE = {"root", "part_maps", "cache", "out", "resume", "workers", "accelerator"}
+FREE_TO_CHANGE = {"root", "part_maps", "cache", "out", "resume", "workers", "accelerator", "compile_network"}
 
 
 def train(config: TrainConfig) -> Path:
     """Train, show progress, and leave weights, logs, state and the resolved configuration in ``config.out``.
+
+    Started by torchrun or srun, all processes call it and the first leaves the files.
 
     Raises:
         VireidError: a run is there already and ``resume`` is not set, a loss that the streams do not fit, or what the
             parts refuse.
     """
     out, recipe = config.out, config.recipe
-    if _is_finished(config):
+    quiet_unless_first(processes_of_job().first)
+    # All processes look before the first one writes.
+    finished = _is_finished(config)
+    join_processes(config.accelerator).barrier()
+    if finished:
         say(f"{out} holds a finished run; nothing to do")
         return out
     records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
@@ -108,12 +114,17 @@ def train(config: TrainConfig) -> Path:
             precision=recipe.precision,
             accelerator=config.accelerator,
             workers=config.workers,
+            loss_batch=config.loss_batch,
+            sync_batchnorm=config.sync_batchnorm,
+            compile_network=config.compile_network,
             seed=config.seed,
             resume=config.resume,
             on_step=on_step,
             **({"on_epoch": selection} if selection else {}),
             **optimizer,
         )
+    if not processes_of_job().first:
+        return out
     network, facts = selection.best() if selection else (network, facts | {"checkpoint_rule": "last epoch"})
     save_network(network, out / WEIGHTS, facts=facts)
     say(f"weights in {out / WEIGHTS}")
@@ -217,11 +228,15 @@ def _claimed(config: TrainConfig) -> Iterator[None]:
 
     Otherwise a mended command would find a run of other settings in its folder.
     """
+    if not processes_of_job().first:
+        yield
+        return
     out, file = config.out, config.out / CONFIG
     was_there = out.exists()
     if not file.exists():
         document = {
             "settings": _plain(config),
+            "processes": processes_of_job().count,
             "versions": _versions(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }

@@ -3,18 +3,23 @@
 from vireid.training.batches import PartMaps, Targets
 from vireid.training.criterion import make_criterion
 from vireid.training.log import StepReport
-from vireid.training.loop import Criterion, Precision, fit
+from vireid.training.loop import Criterion, LossBatch, fit
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
+from vireid.training.processes import Precision, Processes, join_processes, processes_of_job
 
 __all__ = [
     "Criterion",
+    "LossBatch",
     "PartMaps",
     "Precision",
+    "Processes",
     "StepReport",
     "Targets",
     "fit",
+    "join_processes",
     "learning_rate_factor",
     "make_criterion",
     "make_optimizer",
+    "processes_of_job",
     "set_learning_rate",
 ]

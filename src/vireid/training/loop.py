@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.plugins.precision import MixedPrecision
+from lightning.fabric.plugins.precision import Precision as PrecisionPlugin
 from torch import Tensor
 
 from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
 from vireid.models import Network, NetworkOutput
-from vireid.training.batches import Batch, PartMaps, Targets, TrainingBatches
+from vireid.training.batches import PartMaps, Targets, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
+from vireid.training.global_batch import gather_batch
 from vireid.training.log import RunLog, StepReport
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
-from vireid.transforms import View, draw_moves, generator, move_part_maps
-from vireid.types import Modality, Records, VireidError
+from vireid.training.processes import Precision, join_processes
+from vireid.training.step_inputs import make_inputs, one_ahead
+from vireid.transforms import View, generator
+from vireid.types import Records, VireidError
 
-__all__ = ["Criterion", "Precision", "fit"]
+__all__ = ["Criterion", "LossBatch", "fit"]
 
-Precision = Literal["32", "bf16", "16"]
+LossBatch = Literal["global", "local"]
+"""Over whose rows the losses of processes that train together go: those of all of them, or each over its own."""
 
 Criterion = Callable[[NetworkOutput, Targets], Mapping[str, Tensor]]
 """From the network's output and what its rows should be to named, weighted loss terms; their sum is the loss."""
@@ -53,6 +58,9 @@ def fit(
     milestones: tuple[int, ...] = (),
     accumulate: int = 1,
     precision: Precision = "32",
+    loss_batch: LossBatch = "global",
+    sync_batchnorm: bool = False,
+    compile_network: bool = False,
     accelerator: str = "auto",
     workers: int = 0,
     seed: int = 0,
@@ -68,17 +76,28 @@ def fit(
     A step is a function of the weights before it and of (seed, epoch, step) alone, so a run that was killed and
     resumed ends in the same weights as one that was not: bit for bit on one machine, on the CPU in float32.
 
+    Started by torchrun or srun in several processes, each calls this and they train together: every one draws an equal
+    part of the step's identities, gradients are averaged, and the first alone writes and reports. The step's batch is
+    the same for any number of processes, its augmentation and BatchNorm's statistics are not.
+
     Args:
         records: the ``train`` split is trained on; see `IdentitySampler` for P, K and the length of an epoch.
         out: run directory; the state after each whole epoch, a JSON-lines log and a TensorBoard log go there.
         views: augmentation by the name that the network's streams use.
         criterion: see `Criterion`.
-        identities, images: P and K.
+        identities, images: P and K, of the whole step; P is a multiple of the processes.
         learning_rate, head_learning_rate, momentum, weight_decay, nesterov: see `make_optimizer`.
         warmup_epochs, milestones: see `learning_rate_factor`.
         accumulate: batches whose gradients are averaged into one optimiser step. Metric losses and BatchNorm see one
             batch at a time, so this is not the same as a larger batch.
         precision: ``32``, ``bf16`` or ``16`` autocast; ``16`` scales the loss and needs a GPU.
+        loss_batch: of several processes; ``global`` gathers the outputs of all (with gradients), so that metric losses
+            find their pairs in the whole step; ``local`` finds them among a process's own identities, of which it then
+            needs at least 2.
+        sync_batchnorm: let BatchNorm see the rows of all processes; needs GPUs. Else each normalises by its own, and
+            the running statistics are those of the first.
+        compile_network: let torch.compile make one program of the network: quicker steps after minutes of compiling,
+            and sums in another order, so losses differ in the last digits.
         accelerator: of Lightning Fabric: ``auto``, ``cpu``, ``cuda`` ...
         workers: processes that read images; 0 reads in this one. Batches are the same for any number.
         seed: of sampling and augmentation.
@@ -93,15 +112,23 @@ def fit(
 
     Raises:
         VireidError: a loss that is not finite (with its step and term), a state of another training, arguments out of
-            range, a disk that is full.
+            range, a disk that is full, or what `join_processes` refuses.
     """
     if min(epochs, accumulate, log_every) < 1:
         raise VireidError(
             f"epochs, accumulate and log_every must be at least 1, got {epochs}, {accumulate}, {log_every}"
         )
-    sampler = IdentitySampler(records, identities=identities, images=images, seed=seed)
+    fabric = join_processes(accelerator, precision)
+    processes = fabric.world_size
+    sampler = IdentitySampler(
+        records, identities=identities, images=images, seed=seed, rank=fabric.global_rank, processes=processes
+    )
+    if processes > 1:
+        _check_together(fabric, identities // processes, loss_batch, sync_batchnorm)
     steps = max(1, sampler.steps // accumulate)
-    fabric, scaler = _make_fabric(accelerator, precision)
+    if sync_batchnorm and processes > 1:
+        # In place: all BatchNorms of a network lie within it.
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
     optimizer = make_optimizer(
         network,
         learning_rate=learning_rate,
@@ -110,14 +137,16 @@ def fit(
         weight_decay=weight_decay,
         nesterov=nesterov,
     )
+    scaling = fabric.strategy.precision
     first = 0
     if resume and (out / STATE).exists():
         state = load_state(out / STATE)
-        _restore(state, network, optimizer, scaler, out / STATE)
+        _restore(state, network, optimizer, scaling, out / STATE)
         first = state["epoch"]
     # Convolutions run faster on this layout of the same numbers, on CPUs as on GPUs.
     network.to(memory_format=torch.channels_last)
-    module, optimizer = fabric.setup(network, optimizer)
+    trained: Any = torch.compile(network) if compile_network else network
+    module, optimizer = fabric.setup(trained, optimizer)
     order = [(epoch, step) for epoch in range(first, epochs) for step in range(steps * accumulate)]
     batches = load_ahead(
         TrainingBatches(records, sampler, network.image_size, part_maps, cache),
@@ -125,71 +154,66 @@ def fit(
         workers=workers,
         pin_memory=fabric.device.type == "cuda",
     )
+
+    def source(epoch: int, step: int, name: str) -> torch.Generator:
+        # The first process draws what a process alone would.
+        return generator(seed, epoch, step, f"{name} of process {fabric.global_rank}" if fabric.global_rank else name)
+
+    prepared = one_ahead(
+        (
+            make_inputs(network, views, batch, partial(source, *key), part_maps, fabric.device)
+            for key, batch in zip(order, batches)
+        ),
+        fabric.device,
+    )
     forked = [fabric.device.index or 0] if fabric.device.type == "cuda" else []
-    with RunLog(out, keep_steps=first * steps) as log, torch.random.fork_rng(devices=forked):
+    log = RunLog(out, keep_steps=first * steps) if fabric.is_global_zero else None
+    with log or nullcontext(), torch.random.fork_rng(devices=forked):
         for epoch in range(first, epochs):
             factor = learning_rate_factor(epoch, warmup_epochs=warmup_epochs, milestones=milestones)
             set_learning_rate(optimizer, factor)
             module.train()
-            pending: list[tuple[dict[str, Tensor], int]] = []
+            pending: list[dict[str, Tensor]] = []
             for step in range(steps):
-                number = epoch * steps + step
                 totals: dict[str, Tensor] = {}
                 seen = 0
                 for part in range(accumulate):
+                    inputs = next(prepared)
                     # Layers that draw (stochastic depth, dropout) take the global state; it is put back at the end.
-                    torch.manual_seed(generator(seed, epoch, step * accumulate + part, "network").initial_seed())
-                    batch = next(batches)
-                    draws = partial(generator, seed, epoch, step * accumulate + part)
-                    inputs, targets = _make_views(network, views, batch, draws, part_maps, fabric.device)
-                    terms = criterion(module(inputs), targets)
+                    torch.manual_seed(source(epoch, step * accumulate + part, "network").initial_seed())
+                    output, targets = module(inputs.views), inputs.targets
+                    if processes > 1 and loss_batch == "global":
+                        output, targets = gather_batch(fabric, output, targets, streams=len(network.streams))
+                    terms = criterion(output, targets)
                     fabric.backward(torch.stack(list(terms.values())).sum() / accumulate)
                     for name, term in terms.items():
                         totals[name] = totals.get(name, 0) + term.detach() / accumulate
-                    seen += len(targets.labels)
+                    seen += len(inputs.targets.labels) * processes
                 optimizer.step()
                 optimizer.zero_grad()
-                pending.append((totals, seen))
+                pending.append(totals)
                 if len(pending) == log_every or step == steps - 1:
-                    for report in _reports(pending, number, epoch, learning_rate * factor):
-                        log.write(report)
-                        on_step(report)
+                    for report in _reports(fabric, pending, epoch * steps + step, epoch, learning_rate * factor, seen):
+                        if log:
+                            log.write(report)
+                            on_step(report)
                     pending = []
-            log.flush()
-            # Before the state is saved: a run killed in between does the epoch again, and nobody misses it.
             network.eval()
-            on_epoch(epoch, network)
-            save_state(
-                out / STATE,
-                {
-                    "epoch": epoch + 1,
-                    "network": network.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "scaler": scaler.state_dict() if scaler else {},
-                },
-            )
+            if log:
+                log.flush()
+                # Before the state is saved: a run killed in between does the epoch again, and nobody misses it.
+                on_epoch(epoch, network)
+                state = {"epoch": epoch + 1, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
+                save_state(out / STATE, state | {"scaler": scaling.state_dict()})
+            fabric.barrier()
     return network.cpu().eval()
-
-
-def _make_fabric(accelerator: str, precision: Precision) -> tuple[Fabric, MixedPrecision | None]:
-    probe = Fabric(accelerator=accelerator, devices=1)
-    if precision == "32":
-        return probe, None
-    if precision == "bf16":
-        return Fabric(accelerator=accelerator, devices=1, precision="bf16-mixed"), None
-    if probe.device.type != "cuda":
-        raise VireidError(
-            f"precision 16 needs a CUDA GPU, this run is on {probe.device}; use 32, or bf16 where it is fast"
-        )
-    plugin = MixedPrecision("16-mixed", "cuda")
-    return Fabric(accelerator=accelerator, devices=1, plugins=[plugin]), plugin
 
 
 def _restore(
     state: dict[str, Any],
     network: Network,
     optimizer: torch.optim.Optimizer,
-    scaler: MixedPrecision | None,
+    scaling: PrecisionPlugin,
     file: Path,
 ) -> None:
     try:
@@ -200,48 +224,28 @@ def _restore(
             f"{file} belongs to another training than this one: {str(error).splitlines()[0]}; "
             "resume with the settings that the run was started with"
         ) from error
-    if scaler:
-        scaler.load_state_dict(state["scaler"])
+    scaling.load_state_dict(state["scaler"])
 
 
-def _make_views(
-    network: Network,
-    views: Mapping[str, View],
-    batch: Batch,
-    draws: Callable[[str], torch.Generator],
-    part_maps: PartMaps | None,
-    device: torch.device,
-) -> tuple[list[Tensor], Targets]:
-    """A view for each stream, and what the network should make of them."""
-    pixels = {
-        Modality.VISIBLE: batch.visible.to(device, non_blocking=True),
-        Modality.INFRARED: batch.infrared.to(device, non_blocking=True),
-    }
-    given = {Modality.VISIBLE: batch.visible_parts, Modality.INFRARED: batch.infrared_parts}
-    made, moved = [], []
-    for stream in network.streams:
-        images, parts = pixels[stream.modality], given[stream.modality]
-        if part_maps is None or parts is None:
-            made.append(views[stream.view](images, draws(stream.view)))
-        else:
-            drawing = draws(f"{stream.view} moves")
-            moves = draw_moves(len(images), *network.image_size, drawing, part_maps.movement)
-            made.append(views[stream.view](images, draws(stream.view), moves=moves))
-            moved.append(move_part_maps(parts.to(device, non_blocking=True), moves))
-    targets = Targets(
-        batch.labels.to(device, non_blocking=True).repeat(len(network.streams)), torch.cat(moved) if moved else None
-    )
-    return [view.contiguous(memory_format=torch.channels_last) for view in made], targets
+def _check_together(fabric: Fabric, identities: int, loss_batch: LossBatch, sync_batchnorm: bool) -> None:
+    """Refuse what several processes cannot do."""
+    if loss_batch == "local" and identities < 2:
+        raise VireidError(
+            "a metric loss of each process alone needs at least 2 identities a process, got 1; take more identities a "
+            "step, fewer processes, or the global batch"
+        )
+    if sync_batchnorm and fabric.device.type != "cuda":
+        raise VireidError(f"BatchNorm over all processes needs GPUs, but these train on {fabric.device}; leave it out")
 
 
 def _reports(
-    pending: list[tuple[dict[str, Tensor], int]], last: int, epoch: int, learning_rate: float
+    fabric: Fabric, pending: list[dict[str, Tensor]], last: int, epoch: int, learning_rate: float, images: int
 ) -> list[StepReport]:
-    names = list(pending[0][0])
-    values = torch.stack([torch.stack([totals[name] for name in names]) for totals, _ in pending]).tolist()
+    """What the steps up to ``last`` did, averaged over the processes; the only place where a GPU is waited for."""
+    names = list(pending[0])
+    values: Any = fabric.all_reduce(torch.stack([torch.stack(list(totals.values())) for totals in pending]))
     reports = []
-    for offset, (row, (_, images)) in enumerate(zip(values, pending)):
-        step = last - len(pending) + 1 + offset
+    for step, row in enumerate(values.tolist(), start=last - len(pending) + 1):
         for name, value in zip(names, row):
             if not math.isfinite(value):
                 raise VireidError(

@@ -1,0 +1,148 @@
+"""Processes that train together, started by torchrun on one machine (gloo)."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vireid.data.sampler import IdentitySampler
+from vireid.synthetic import write_world
+from vireid.training import Processes, join_processes, processes_of_job
+from vireid.types import VireidError
+
+RECIPES = ["mscmnet-small", "deen-small", "cscl-small", "mspac-small"]
+STEP = Path(__file__).parent / "one_of_several.py"
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def together(count: int, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    return subprocess.run([*run, *map(str, command)], env=environment(), capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
+    out = tmp_path_factory.mktemp("steps")
+    alone = [sys.executable, str(STEP), str(out / "alone.pt"), *RECIPES]
+    subprocess.run(alone, env=environment(), check=True, timeout=200)
+    shared = together(2, STEP, out / "together.pt", *RECIPES)
+    assert shared.returncode == 0, shared.stderr
+    return torch.load(out / "alone.pt"), torch.load(out / "together.pt")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_processes_have_the_loss_and_gradients_of_one(steps: tuple[dict, dict], recipe: str):
+    alone, shared = (found[recipe] for found in steps)
+    assert alone.keys() == shared.keys()
+    assert torch.equal(alone["labels"], shared["labels"])
+    gradients = {name for name in alone if not name.startswith(("loss", "features", "labels"))}
+    assert len(gradients) > 80
+    largest = max(float(alone[name].abs().max()) for name in gradients)
+    for name in alone.keys() - {"labels"}:
+        # Some gradients are 0 but for rounding, as those of a bias before a LayerNorm.
+        torch.testing.assert_close(
+            shared[name], alone[name], rtol=1e-5, atol=1e-5 * min(1.0, largest), msg=lambda said, name=name: name + said
+        )
+
+
+def test_every_process_has_its_own_identities_of_the_same_step(tmp_path: Path):
+    from vireid.data import read
+
+    write_world(tmp_path / "world", persons=16, images_per_camera=2, height=32, width=16, seed=0)
+    records = read("sysu", tmp_path / "world", splits=("train",))
+    whole = IdentitySampler(records, identities=6, images=2, seed=1)
+    parts = [IdentitySampler(records, identities=6, images=2, seed=1, rank=rank, processes=3) for rank in range(3)]
+    assert {part.steps for part in parts} == {whole.steps}
+    for step in range(4):
+        batches = [part.batch(0, step) for part in parts]
+        shown = [set(batch.labels.tolist()) for batch in batches]
+        assert [len(labels) for labels in shown] == [2, 2, 2]
+        assert not (shown[0] & shown[1] or shown[0] & shown[2] or shown[1] & shown[2])
+        everyone = whole.batch(0, step)
+        for name in ("visible", "infrared", "labels"):
+            assert [*getattr(everyone, name)] == [row for batch in batches for row in getattr(batch, name)]
+
+
+@pytest.mark.parametrize(("rank", "processes"), [(0, 4), (2, 2), (-1, 2)])
+def test_identities_that_cannot_be_shared(tmp_path: Path, rank: int, processes: int):
+    write_world(tmp_path / "world", persons=16, images_per_camera=1, height=32, width=16, seed=0)
+    from vireid.data import read
+
+    records = read("sysu", tmp_path / "world", splits=("train",))
+    with pytest.raises(VireidError, match="shared evenly"):
+        IdentitySampler(records, identities=6, images=2, seed=1, rank=rank, processes=processes)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("several") / "world"
+    write_world(root, persons=24, images_per_camera=2, height=64, width=32, seed=0)
+    return root
+
+
+def train(world: Path, out: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = ["train", "mscmnet-small", "--root", world, "--out", out, "--epochs", "2", "--identities", "4"]
+    small = ["--images", "2", "--network.height", "96", "--network.width", "48", "--accelerator", "cpu"]
+    return together(2, "-m", "vireid", *command, *small, *flags)
+
+
+def test_two_processes_train_into_one_run_and_resume_it(world: Path, tmp_path: Path):
+    out = tmp_path / "run"
+    first = train(world, out, "--cache", str(tmp_path / "cache"))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count("weights in") == 1
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(len(lines)))
+    assert {line["images"] for line in lines} == {4 * 2 * 4}
+    assert json.loads((out / "config.json").read_text())["processes"] == 2
+
+    weights = (out / "weights.safetensors").read_bytes()
+    (out / "weights.safetensors").unlink()
+    again = train(world, out, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert (out / "weights.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--identities", "5"], "shared evenly"),
+        (["--identities", "2", "--loss-batch", "local"], "at least 2 identities a process"),
+        (["--sync-batchnorm"], "BatchNorm over all processes needs GPUs"),
+    ],
+)
+def test_what_several_processes_cannot_do_is_said_once(world: Path, tmp_path: Path, flags: list[str], said: str):
+    refused = train(world, tmp_path / "run", *flags)
+    assert refused.returncode != 0
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr.split("torch.distributed")[0]
+
+
+def test_a_process_alone():
+    assert processes_of_job() == Processes(rank=0, count=1, machines=1)
+    assert join_processes("cpu").world_size == 1
+
+
+def test_a_batch_script_of_slurm_is_one_process(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert processes_of_job().count == 1
+    assert join_processes("cpu").world_size == 1
+
+
+def test_srun_says_where_a_process_stands(monkeypatch: pytest.MonkeyPatch):
+    told = {"SLURM_STEP_NUM_TASKS": 8, "SLURM_NTASKS": 8, "SLURM_NTASKS_PER_NODE": 4, "SLURM_PROCID": 5}
+    for name, value in told.items():
+        monkeypatch.setenv(name, str(value))
+    assert processes_of_job() == Processes(rank=5, count=8, machines=2)
+    assert not processes_of_job().first
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    with pytest.raises(VireidError, match="--ntasks-per-node"):
+        processes_of_job()
