@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 
-from vireid.evaluation.measure import MEMORY, check_memory, measure
+from vireid.evaluation.chunks import MEMORY, check_memory
+from vireid.evaluation.measure import measure
 from vireid.evaluation.metrics import score
 from vireid.evaluation.per_query import CMC_LENGTH
 from vireid.evaluation.protocol import Distance, Protocol

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from vireid.evaluation.order import DIGIT_BITS, digits
@@ -12,21 +12,13 @@ from vireid.evaluation.per_query import PerQuery
 
 __all__ = ["MatchRanks"]
 
-_MANY = 0.15
-"""Share of images above the lowest match from which sorting small pieces is faster than looking each image up."""
-_SORTED_COLUMNS = 1 << 14
-_SORTED_CELLS = 1 << 18
-"""Larger pieces leave the caches."""
-
 
 class MatchRanks:
     """Ranks of the true matches of some queries, gathered from pieces of the gallery in any order.
 
     A match stands behind an image that scores higher, or as high and comes earlier in the gallery. All matches of all
     queries lie in one sorted table; each image that reaches its query's lowest match is looked up there, and a
-    running sum over the table turns the tally into ranks. Images below the lowest match are only compared once. Where
-    many reach it, as with features that are hardly trained, small pieces of the gallery are sorted instead, and the
-    matches looked up in them: the same counts.
+    running sum over the table turns the tally into ranks. Images below the lowest match are only compared once.
 
     Args:
         rows, places, scores: query, place in the gallery and score of each true match that may be seen, in any order.
@@ -70,13 +62,6 @@ class MatchRanks:
         some = np.flatnonzero(self._matches)
         lowest = torch.from_numpy((ends - self._matches)[some]).to(device)
         self._lowest[torch.from_numpy(some).to(device)] = ordered[lowest]
-        self._table = None
-        if scores.dtype == torch.float32 and device.type == "cpu":
-            # The columns beyond a query's matches are higher than every image.
-            self._table = torch.full((queries, int(self._matches.max(initial=0))), torch.iinfo(torch.int64).max)
-            self._at = self._rows, np.arange(len(order)) - (ends - self._matches)[self._rows]
-            self._table[self._at] = _keys(ordered, reversed_places)
-            self._above = torch.zeros_like(self._table)
         self._tally = torch.zeros(size, dtype=torch.int64, device=device)
         self._identities = identities
         self._seen = torch.zeros((queries, identity_count), dtype=torch.bool, device=device)
@@ -103,9 +88,6 @@ class MatchRanks:
         reached[apart] = False
         if hidden is not None:
             reached &= (~hidden[0])[:, None] | ~hidden[1]
-        if self._table is not None and np.count_nonzero(reached.numpy()) > _MANY * reached.numel():
-            self._sort(scores, reached, places, min(cells, _SORTED_CELLS))
-            return
         width = scores.shape[1]
         flat_scores, flat_reached = scores.view(-1), reached.view(-1)
         for start in range(0, len(flat_reached), cells):
@@ -118,28 +100,6 @@ class MatchRanks:
             if self._identities is not None:
                 first = beaten == self._last[rows]
                 self._seen[rows[first], self._identities[places[found[first] % width]]] = True
-
-    def _sort(
-        self, scores: Float32[Tensor, "q c"], reached: Bool[Tensor, "q c"], places: Int64[Tensor, " c"], cells: int
-    ) -> None:
-        """Count by sorting small pieces."""
-        assert self._table is not None
-        columns = min(scores.shape[1], _SORTED_COLUMNS, cells)
-        rows = cells // columns
-        lowest = torch.tensor(torch.iinfo(torch.int64).min)
-        for top in range(0, len(scores), rows):
-            part = slice(top, top + rows)
-            table = self._table[part]
-            for left in range(0, scores.shape[1], columns):
-                some = slice(left, left + columns)
-                keys = _keys(scores[part, some], _last_place() - places[some])
-                keys = torch.where(reached[part, some], keys, lowest)
-                if self._identities is not None:
-                    best = table[torch.arange(len(table)), torch.from_numpy(np.maximum(self._matches[part] - 1, 0))]
-                    row, column = torch.nonzero(keys > best[:, None], as_tuple=True)
-                    self._seen[top + row, self._identities[places[left + column]]] = True
-                keys.numpy().sort(axis=1)
-                self._above[part] += keys.shape[1] - torch.searchsorted(keys, table)
 
     def _look_up(
         self,
@@ -180,8 +140,6 @@ class MatchRanks:
         after_row = ends[rows] + rows + 1
         ordinal = ends[rows] - np.arange(len(rows))
         ranks = ordinal + higher[self._entries] - higher[after_row]
-        if self._table is not None:
-            ranks += self._above.numpy()[self._at]
         valid = matches > 0
         rank, penalty = np.zeros(queries, dtype=np.int64), np.zeros(queries)
         penalty[valid] = matches[valid] / ranks[(ends - matches)[valid]]
@@ -191,12 +149,6 @@ class MatchRanks:
             rank[valid] = 1 + self._seen.sum(dim=1).cpu().numpy()[valid]
         precision = np.bincount(rows, weights=ordinal / ranks, minlength=queries) / np.maximum(matches, 1)
         return PerQuery(matches=matches.astype(np.int64), rank=rank, precision=precision, penalty=penalty)
-
-
-def _keys(scores: Float32[Tensor, "..."], reversed_places: Int64[Tensor, " c"]) -> Int64[Tensor, "..."]:
-    """Score and place in one integer."""
-    [digit] = digits(scores)
-    return ((digit - (1 << (DIGIT_BITS - 1))) << DIGIT_BITS) + reversed_places
 
 
 def _last_place() -> int:

@@ -3,83 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32
 from torch import Tensor
 
+from vireid.evaluation.chunks import MEMORY, Chunks
 from vireid.evaluation.match_ranks import MatchRanks
 from vireid.evaluation.per_query import PerQuery, summarise
-from vireid.evaluation.rules import DISTINCT_RULES, TrialLabels, blind_cameras, dropped
+from vireid.evaluation.rules import TrialLabels
+from vireid.evaluation.sorted_ranks import SortedRanks
+from vireid.evaluation.trial_gallery import OwnImages, TrialGallery
 from vireid.types import Score, VireidError
 
-__all__ = ["MEMORY", "Chunks", "Compare", "check_memory", "measure"]
-
-MEMORY = 512 << 20
-"""Bytes of work space by default."""
+__all__ = ["Compare", "measure"]
 
 Compare = Callable[[slice, slice], Tensor]
 """Scores (rows x columns, single or double precision, contiguous) of some queries against some of the gallery."""
 
-_LEAST_MEMORY = 1 << 20
-_BLOCK_CELLS = 1 << 22
-"""Larger blocks leave the caches, and gain nothing once they have rows enough for a matrix product."""
-_FEW_ROWS = 16
-_MANY_ROWS = 64
-_BYTES_OF_A_REACHED_CELL = 96
-_BYTES_OF_A_MATCH = 160
-
-
-def check_memory(memory: int) -> None:
-    """Refuse work space in which nothing can be done.
-
-    Raises:
-        VireidError: less than 1 MiB.
-    """
-    if memory < _LEAST_MEMORY:
-        raise VireidError(f"memory is in bytes and must be at least {_LEAST_MEMORY} (1 MiB), got {memory}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chunks:
-    """Sizes of what is held at once.
-
-    Attributes:
-        rows: queries at once.
-        columns: gallery images at once. Where that is not the whole gallery each score is made twice, once to know the
-            matches' and once to count who stands before them.
-        cells: scores looked up at once.
-    """
-
-    rows: int
-    columns: int
-    cells: int
-
-    @classmethod
-    def within(
-        cls, memory: int, *, queries: int, gallery: int, matches: int, identities: int, cell_bytes: int
-    ) -> Chunks:
-        """Chunks that need about ``memory`` bytes, or the least that one query at a time needs.
-
-        Args:
-            matches: most images of a query's own identity.
-            identities: most identities of a trial whose ranks count them, else 0.
-            cell_bytes: of a score and its copies.
-
-        >>> Chunks.within(512 << 20, queries=1000, gallery=1_000_000, matches=20, identities=50_000, cell_bytes=4)
-        Chunks(rows=38, columns=1000000, cells=1398101)
-        """
-        block = max(1, memory // 2 // (cell_bytes + 3))
-        limit = memory // 8
-        rows = min(queries, limit // max(1, matches * _BYTES_OF_A_MATCH), limit // max(1, identities))
-        rows = max(1, min(rows, max(_MANY_ROWS, _BLOCK_CELLS // gallery)))
-        cells = max(1, memory // 4 // _BYTES_OF_A_REACHED_CELL)
-        if block >= gallery * min(rows, _FEW_ROWS):
-            return cls(rows=min(rows, block // gallery), columns=gallery, cells=cells)
-        rows = min(rows, block)
-        return cls(rows=rows, columns=block // rows, cells=cells)
+_SORTED_COLUMNS = 1 << 14
+_SORTED_CELLS = 1 << 18
+"""Larger pieces leave the caches."""
 
 
 def measure(
@@ -106,7 +52,7 @@ def measure(
         VireidError: NaN among the scores, or a trial without any query that has a true match.
     """
     queries = len(trials[0].query_ids)
-    galleries = [_Gallery(trial) for trial in trials]
+    galleries = [TrialGallery(trial) for trial in trials]
     if chunks is None:
         chunks = Chunks.within(
             memory,
@@ -129,128 +75,129 @@ def _measure_rows(
     compare: Compare,
     rows: slice,
     pieces: Sequence[slice],
-    galleries: Sequence[_Gallery],
+    galleries: Sequence[TrialGallery],
     cells: int,
     name: Callable[[int, int], str],
 ) -> list[PerQuery]:
+    """First the scores of the matches, then who stands before them: from the same block where there is but one."""
     own = [gallery.own_images(rows) for gallery in galleries]
-    # First the scores of the matches, then who stands before them: from the same block where there is but one.
-    known: list[list[Tensor]] = [[] for _ in galleries]
-    found: list[list[np.ndarray]] = [[] for _ in galleries]
+    known: list[Tensor] = []
     bad: list[tuple[int, int]] = []
+    sortable = True
     scores = torch.empty(0)
     for piece in pieces:
         scores = compare(rows, piece)
-        if bool(scores.amax().isnan()):
+        lowest = float(scores.amin())
+        if np.isnan(lowest):
             row, column = scores.isnan().nonzero()[0].tolist()
             bad.append((rows.start + row, piece.start + column))
-        for images, values, numbers in zip(own, known, found):
-            columns = images.columns - piece.start
-            inside = np.flatnonzero(images.visible & (columns >= 0) & (columns < scores.shape[1]))
-            values.append(scores[_index(images.rows[inside], scores), _index(columns[inside], scores)])
-            numbers.append(inside)
+        sortable &= can_sort(scores, lowest)
+        known = known or [scores.new_empty(len(images.rows)) for images in own]
+        for gallery, images, values in zip(galleries, own, known):
+            columns = gallery.columns_of(images.places) - piece.start
+            inside = np.flatnonzero((columns >= 0) & (columns < scores.shape[1]))
+            found = scores[_index(images.rows[inside], scores), _index(columns[inside], scores)]
+            values[_index(inside, scores)] = found
     if bad:
         raise VireidError(
             f"scores must be numbers, but that of {name(*min(bad))} is NaN; look for NaN or infinity in the features"
         )
-    ranks = []
-    for gallery, images, values, numbers in zip(galleries, own, known, found):
-        visible = np.concatenate(numbers)
-        ranks.append(
-            MatchRanks(
-                images.rows[visible],
-                images.places[visible],
-                torch.cat(values),
-                queries=rows.stop - rows.start,
-                identities=gallery.on_device(scores.device) if gallery.identity_count else None,
-                identity_count=gallery.identity_count,
-            )
-        )
+    make = _Sorting if sortable else _LookingUp
+    counters = [make(*each, rows=rows, cells=cells) for each in zip(galleries, own, known)]
     for piece in pieces:
         if len(pieces) > 1:
             scores = compare(rows, piece)
-        for gallery, images, rank in zip(galleries, own, ranks):
-            places = gallery.places(piece)
-            columns = gallery.columns[places] - piece.start
-            seen = scores if gallery.is_whole else scores[:, _index(columns, scores)]
-            local = np.searchsorted(places, images.places)
-            inside = local < len(places)
-            inside[inside] = places[local[inside]] == images.places[inside]
-            rank.count(
-                seen,
-                _index(places, scores),
-                apart=(_index(images.rows[inside], scores), _index(local[inside], scores)),
-                hidden=gallery.hidden(rows, places, scores.device),
-                cells=cells,
-            )
-    return [rank.result() for rank in ranks]
+        for counter in counters:
+            counter.count(scores, piece)
+    return [counter.ranks.result() for counter in counters]
 
 
-@dataclass(frozen=True, eq=False)
-class _OwnImages:
-    """Every gallery image of each query's identity: its query, place and column, and whether the query may see it."""
-
-    rows: Int64[np.ndarray, " k"]
-    places: Int64[np.ndarray, " k"]
-    columns: Int64[np.ndarray, " k"]
-    visible: np.ndarray
+def can_sort(scores: Float[Tensor, "r c"], lowest: float) -> bool:
+    """Whether plain sorting on the processor will do: no score may be as low as those that mark hidden images."""
+    return scores.device.type == "cpu" and scores.dtype == torch.float32 and lowest > -np.inf
 
 
-class _Gallery:
-    """The gallery of one trial, sorted by identity once."""
+class _Sorting:
+    """One trial's images put to `SortedRanks` in pieces that stay in the caches, several at a time."""
 
-    def __init__(self, trial: TrialLabels) -> None:
-        self._trial = trial
-        names, identities = np.unique(trial.gallery_ids, return_inverse=True)
-        self._identities = identities.astype(np.int64)
-        self._by_identity = np.argsort(identities, kind="stable")
-        sizes = np.bincount(identities, minlength=len(names))
-        at = np.minimum(np.searchsorted(names, trial.query_ids), len(names) - 1)
-        known = names[at] == trial.query_ids
-        self._starts = (np.cumsum(sizes) - sizes)[at]
-        self.counts = np.where(known, sizes[at], 0)
-        self.identity_count = len(names) if trial.rule in DISTINCT_RULES else 0
-        self.is_whole = trial.columns is None
-        self.columns = np.arange(len(identities)) if trial.columns is None else trial.columns
-        self._on_device: Tensor | None = None
-
-    def on_device(self, device: torch.device) -> Int64[Tensor, " g"]:
-        """Number of each image's identity."""
-        if self._on_device is None:
-            self._on_device = torch.from_numpy(self._identities).to(device)
-        return self._on_device
-
-    def own_images(self, rows: slice) -> _OwnImages:
-        trial, counts = self._trial, self.counts[rows]
-        queries = np.repeat(np.arange(len(counts)), counts)
-        offsets = self._starts[rows] - (np.cumsum(counts) - counts)
-        places = self._by_identity[np.arange(len(queries)) + offsets[queries]]
-        cut = dropped(
-            trial.query_ids[rows][queries],
-            trial.gallery_ids[places],
-            trial.query_cameras[rows][queries],
-            trial.gallery_cameras[places],
-            trial.rule,
+    def __init__(
+        self, gallery: TrialGallery, own: OwnImages, known: Float32[Tensor, " k"], *, rows: slice, cells: int
+    ) -> None:
+        self._gallery, self._own, self._rows = gallery, own, rows
+        self._threads = torch.get_num_threads()
+        self._cells = max(1, min(cells // self._threads, _SORTED_CELLS))
+        self.ranks = SortedRanks(
+            own.rows[own.visible],
+            own.places[own.visible],
+            known.numpy()[own.visible],
+            queries=rows.stop - rows.start,
+            identity_count=gallery.identity_count,
         )
-        visible = np.ones(len(queries), dtype=bool) if cut is None else ~cut
-        return _OwnImages(queries, places, self.columns[places], visible)
 
-    def places(self, piece: slice) -> Int64[np.ndarray, " c"]:
-        """Places in this gallery, ascending, whose columns are in a piece."""
-        if self.is_whole:
-            return self.columns[piece]
-        return np.flatnonzero((self.columns >= piece.start) & (self.columns < piece.stop))
+    def count(self, scores: Float32[Tensor, "q c"], piece: slice) -> None:
+        part = self._gallery.part(piece, by_identity=self._gallery.identity_count > 0)
+        width, height = len(part.places), len(scores)
+        if not width:
+            return
+        hidden = self._gallery.hidden(self._rows, part)
+        columns = min(width, _SORTED_COLUMNS, self._cells)
+        rows = self._cells // columns
+        table = scores.numpy()
 
-    def hidden(
-        self, rows: slice, places: Int64[np.ndarray, " c"], device: torch.device
-    ) -> tuple[Tensor, Tensor] | None:
-        """Queries who do not see some images whatever their identity, and these images."""
-        trial = self._trial
-        blind = blind_cameras(trial.query_cameras[rows], trial.gallery_cameras[places], trial.rule)
-        if blind is None or not blind[0].any():
-            return None
-        return torch.from_numpy(blind[0]).to(device), torch.from_numpy(blind[1]).to(device)
+        def count(top: int) -> None:
+            some = slice(top, min(top + rows, height))
+            own = slice(*np.searchsorted(self._own.rows, (some.start, some.stop)))
+            own_rows, own_at = self._own.rows[own] - top, part.positions[self._own.places[own]]
+            for left in range(0, width, columns):
+                these = slice(left, min(left + columns, width))
+                if part.columns is None:
+                    others = table[some, these].copy()
+                else:
+                    others = np.take(table[some], part.columns[these], axis=1)
+                inside = (own_at >= these.start) & (own_at < these.stop)
+                others[own_rows[inside], own_at[inside] - left] = -np.inf
+                if hidden is not None:
+                    others[np.ix_(hidden[0][some], hidden[1][these])] = -np.inf
+                self.ranks.count(some, others, part.places[these], part.identities[these])
+
+        tops = range(0, height, rows)
+        if self._threads == 1 or len(tops) == 1:
+            for top in tops:
+                count(top)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(count, tops))
 
 
-def _index(values: Int64[np.ndarray, " k"], like: Float[Tensor, "..."]) -> Int64[Tensor, " k"]:
+class _LookingUp:
+    """One trial's images put to `MatchRanks`, which any device and type can do."""
+
+    def __init__(
+        self, gallery: TrialGallery, own: OwnImages, known: Float[Tensor, " k"], *, rows: slice, cells: int
+    ) -> None:
+        self._gallery, self._own, self._rows, self._cells = gallery, own, rows, cells
+        self.ranks = MatchRanks(
+            own.rows[own.visible],
+            own.places[own.visible],
+            known[_index(np.flatnonzero(own.visible), known)],
+            queries=rows.stop - rows.start,
+            identities=_index(gallery.identities, known) if gallery.identity_count else None,
+            identity_count=gallery.identity_count,
+        )
+
+    def count(self, scores: Float[Tensor, "q c"], piece: slice) -> None:
+        part = self._gallery.part(piece, by_identity=False)
+        at = part.positions[self._own.places]
+        inside = at >= 0
+        hidden = self._gallery.hidden(self._rows, part)
+        self.ranks.count(
+            scores if part.columns is None else scores[:, _index(part.columns, scores)],
+            _index(part.places, scores),
+            apart=(_index(self._own.rows[inside], scores), _index(at[inside], scores)),
+            hidden=None if hidden is None else (_index(hidden[0], scores), _index(hidden[1], scores)),
+            cells=self._cells,
+        )
+
+
+def _index(values: np.ndarray, like: Tensor) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values)).to(like.device)

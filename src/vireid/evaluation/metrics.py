@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vireid.evaluation.measure import MEMORY, check_memory, measure
+from vireid.evaluation.chunks import MEMORY, check_memory
+from vireid.evaluation.measure import measure
 from vireid.evaluation.protocol import Distance
 from vireid.evaluation.rules import Labels, Rule, read_labels
 from vireid.evaluation.similarity import Similarity, prepare

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from vireid.evaluation.measure import MEMORY, check_memory
+from vireid.evaluation.chunks import MEMORY, check_memory
 from vireid.evaluation.order import DIGIT_BITS, digits
 from vireid.evaluation.similarity import Similarity, prepare
 from vireid.types import Ranking, VireidError
