@@ -31,7 +31,8 @@ def step(name: str) -> dict[str, torch.Tensor]:
     labels = torch.tensor([4, 0, 5, 2]).repeat_interleave(IMAGES)
     parts = torch.randint(7, (len(network.streams), count, *SIZE), generator=random).to(torch.uint8)
     fabric = join_processes("cpu")
-    share = slice(fabric.global_rank * count // fabric.world_size, (fabric.global_rank + 1) * count // fabric.world_size)
+    each = count // fabric.world_size
+    share = slice(fabric.global_rank * each, (fabric.global_rank + 1) * each)
     targets = Targets(
         labels[share].repeat(len(network.streams)),
         parts[:, share].flatten(0, 1) if recipe.loss.parsing_weight else None,

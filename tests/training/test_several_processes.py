@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vireid.data import read
 from vireid.data.sampler import IdentitySampler
 from vireid.synthetic import write_world
 from vireid.training import Processes, join_processes, processes_of_job
@@ -53,9 +54,7 @@ def test_two_processes_have_the_loss_and_gradients_of_one(steps: tuple[dict, dic
 
 
 def test_every_process_has_its_own_identities_of_the_same_step(tmp_path: Path):
-    from vireid.data import read
-
-    write_world(tmp_path / "world", persons=16, images_per_camera=2, height=32, width=16, seed=0)
+    write_world(tmp_path / "world", layout="sysu", persons=16, images_per_camera=2, height=32, width=16, seed=0)
     records = read("sysu", tmp_path / "world", splits=("train",))
     whole = IdentitySampler(records, identities=6, images=2, seed=1)
     parts = [IdentitySampler(records, identities=6, images=2, seed=1, rank=rank, processes=3) for rank in range(3)]
@@ -64,7 +63,7 @@ def test_every_process_has_its_own_identities_of_the_same_step(tmp_path: Path):
         batches = [part.batch(0, step) for part in parts]
         shown = [set(batch.labels.tolist()) for batch in batches]
         assert [len(labels) for labels in shown] == [2, 2, 2]
-        assert not (shown[0] & shown[1] or shown[0] & shown[2] or shown[1] & shown[2])
+        assert len(set.union(*shown)) == 6
         everyone = whole.batch(0, step)
         for name in ("visible", "infrared", "labels"):
             assert [*getattr(everyone, name)] == [row for batch in batches for row in getattr(batch, name)]
@@ -72,9 +71,7 @@ def test_every_process_has_its_own_identities_of_the_same_step(tmp_path: Path):
 
 @pytest.mark.parametrize(("rank", "processes"), [(0, 4), (2, 2), (-1, 2)])
 def test_identities_that_cannot_be_shared(tmp_path: Path, rank: int, processes: int):
-    write_world(tmp_path / "world", persons=16, images_per_camera=1, height=32, width=16, seed=0)
-    from vireid.data import read
-
+    write_world(tmp_path / "world", layout="sysu", persons=16, images_per_camera=1, height=32, width=16, seed=0)
     records = read("sysu", tmp_path / "world", splits=("train",))
     with pytest.raises(VireidError, match="shared evenly"):
         IdentitySampler(records, identities=6, images=2, seed=1, rank=rank, processes=processes)
@@ -83,7 +80,7 @@ def test_identities_that_cannot_be_shared(tmp_path: Path, rank: int, processes: 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("several") / "world"
-    write_world(root, persons=24, images_per_camera=2, height=64, width=32, seed=0)
+    write_world(root, layout="sysu", persons=24, images_per_camera=2, height=64, width=32, seed=0)
     return root
 
 
