@@ -14,6 +14,7 @@ from vireid.losses.parsing import parsing_loss
 from vireid.losses.quadruple_center import QuadrupleCenterVariant, quadruple_center_loss, quadruple_center_terms
 from vireid.losses.squared_difference import squared_difference_triplet_loss
 from vireid.losses.triplet import batch_hard_triplet_loss, weighted_regularized_triplet_loss
+from vireid.losses.values import check_labels, check_part_maps
 
 __all__ = [
     "QuadrupleCenterVariant",
@@ -21,6 +22,8 @@ __all__ = [
     "center_guided_pair_loss",
     "center_loss",
     "center_triplet_loss",
+    "check_labels",
+    "check_part_maps",
     "division_loss",
     "identity_center_mining_loss",
     "identity_centers",

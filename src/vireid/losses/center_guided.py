@@ -6,7 +6,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vireid.losses.batch import check_batch, check_margin, full_precision
-from vireid.losses.center import modality_centers, nearest_other
+from vireid.losses.center import (
+    Identities,
+    check_both_modalities,
+    mean_over_lines,
+    modality_centers,
+    nearest_other,
+    number_identities,
+)
 from vireid.losses.distance import paired_distance, pairwise_distance
 from vireid.types import VireidError
 
@@ -43,7 +50,8 @@ def center_guided_pair_loss(
 
     Raises:
         VireidError: original and branch of different shapes, not one label and one modality for each row, an identity
-            that a modality lacks, or a margin out of range.
+            that a modality lacks, or a margin out of range. On another device than the CPU an identity that a modality
+            lacks makes the loss NaN.
 
     Reference:
         DEEN (Zhang, Wang: Diverse Embedding Expansion Network and Low-Light Cross-Modality Benchmark for
@@ -65,19 +73,25 @@ def center_guided_pair_loss(
             "a pair is an image's original feature and its feature from a branch, so both need one shape; got original "
             f"{tuple(original.shape)} and branch {tuple(branch.shape)}"
         )
-    (visible, infrared_centers), _ = modality_centers(full_precision(original), labels, infrared)
-    (branch_visible, branch_infrared), _ = modality_centers(full_precision(branch), labels, infrared)
-    forth = _pull_past(branch_visible, infrared_centers, visible, margin)
-    back = _pull_past(branch_infrared, visible, infrared_centers, margin)
+    check_both_modalities(labels, infrared)
+    identities = number_identities(labels, at_most=len(labels) // 2)
+    visible, infrared_centers = modality_centers(full_precision(original), identities, infrared)
+    branch_visible, branch_infrared = modality_centers(full_precision(branch), identities, infrared)
+    forth = _pull_past(branch_visible, infrared_centers, visible, identities, margin)
+    back = _pull_past(branch_infrared, visible, infrared_centers, identities, margin)
     return (forth + back) / 2
 
 
 def _pull_past(
-    branch: Float[Tensor, "k d"], other: Float[Tensor, "k d"], same: Float[Tensor, "k d"], margin: float
+    branch: Float[Tensor, "k d"],
+    other: Float[Tensor, "k d"],
+    same: Float[Tensor, "k d"],
+    identities: Identities,
+    margin: float,
 ) -> Float[Tensor, ""]:
     """L(b, o, s) of the formula."""
     reach = paired_distance(branch, other) + margin
     own = (reach - paired_distance(branch, same).detach()).clamp(min=0)
-    among_branch = (reach - nearest_other(pairwise_distance(branch, branch))).clamp(min=0)
-    among_original = (reach - nearest_other(pairwise_distance(same, same))).clamp(min=0)
-    return (own + among_branch / 2 + among_original / 2).mean()
+    among_branch = (reach - nearest_other(pairwise_distance(branch, branch), identities)).clamp(min=0)
+    among_original = (reach - nearest_other(pairwise_distance(same, same), identities)).clamp(min=0)
+    return mean_over_lines(own + among_branch / 2 + among_original / 2, identities)

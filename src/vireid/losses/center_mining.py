@@ -7,7 +7,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vireid.losses.batch import check_batch, check_margin, full_precision
-from vireid.losses.center import modality_centers, nearest_other
+from vireid.losses.center import (
+    check_both_modalities,
+    mean_over_lines,
+    modality_centers,
+    nearest_other,
+    number_identities,
+)
 from vireid.losses.distance import paired_distance, pairwise_distance
 
 __all__ = ["identity_center_mining_loss"]
@@ -36,7 +42,7 @@ def identity_center_mining_loss(
 
     Raises:
         VireidError: not one label and one modality for each row, an identity that a modality lacks, or a margin out of
-            range.
+            range. On another device than the CPU an identity that a modality lacks makes the loss NaN.
 
     Reference:
         CSCL (Liu et al., Cross-Modality Semantic Consistency Learning for Visible-Infrared Person Re-Identification,
@@ -56,12 +62,15 @@ def identity_center_mining_loss(
     """
     check_batch(features, labels)
     check_margin(margin)
-    (visible, infrared_centers), _ = modality_centers(full_precision(features), labels, infrared)
+    check_both_modalities(labels, infrared)
+    identities = number_identities(labels, at_most=len(labels) // 2)
+    visible, infrared_centers = modality_centers(full_precision(features), identities, infrared)
     gap = paired_distance(visible, infrared_centers)
     widest = gap.detach().amax()
     # shares of the widest gap first: a sum of gaps that are tiny or huge leaves the number range
-    share = torch.where(widest > 0, gap.detach() / widest, torch.ones_like(gap))
+    share = torch.where(identities.used, torch.where(widest > 0, gap.detach() / widest, 1), 0)
     pull = (share / share.sum() * gap).sum()
     across = pairwise_distance(visible, infrared_centers)
-    push = [(gap - nearest_other(distances) + margin).clamp(min=0).mean() for distances in (across, across.T)]
+    nearest = [nearest_other(distances, identities) for distances in (across, across.T)]
+    push = [mean_over_lines((gap - distance + margin).clamp(min=0), identities) for distance in nearest]
     return pull + (push[0] + push[1]) / 2

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from vireid.losses.batch import check_batch, full_precision
-from vireid.losses.center import identity_centers
+from vireid.losses.center import line_centers, number_identities
 from vireid.losses.distance import paired_distance
 
 __all__ = ["center_loss"]
@@ -35,11 +34,12 @@ def center_loss(features: Float[Tensor, "..."], labels: Int[Tensor, "..."]) -> F
         mean distance to the centres of the batch, the pull of this package's other centre losses, so that Fig. 7
         compares the losses' ideas and not their units. What MSCMNet's authors ran is not public.
 
+    >>> import torch
     >>> center_loss(torch.tensor([[0.0], [2.0], [1.5]]), torch.tensor([0, 0, 1]))
     tensor(0.6667)
     """
     check_batch(features, labels)
     features = full_precision(features)
-    identities, places = torch.unique(labels, return_inverse=True)
-    centers, _ = identity_centers(features, places, len(identities))
-    return paired_distance(features, centers[places]).mean()
+    identities = number_identities(labels, at_most=len(labels))
+    centers = line_centers(features, identities.places, identities)
+    return paired_distance(features, centers[identities.places]).mean()

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vireid.losses.batch import check_batch, check_margin, full_precision
-from vireid.losses.center import identity_centers, margin_to_centers
+from vireid.losses.center import line_centers, margin_to_centers, number_identities
 from vireid.losses.distance import paired_distance
 
 __all__ = ["center_triplet_loss"]
@@ -40,8 +40,11 @@ def center_triplet_loss(features: Float[Tensor, "..."], labels: Int[Tensor, "...
     check_batch(features, labels)
     check_margin(margin)
     features = full_precision(features)
-    identities, places = torch.unique(labels, return_inverse=True)
-    centers, _ = identity_centers(features, places, len(identities))
-    pull = paired_distance(features, centers[places]).mean()
-    push = margin_to_centers(centers, centers, torch.arange(len(centers), device=centers.device), margin)
+    identities = number_identities(labels, at_most=len(labels))
+    centers = line_centers(features, identities.places, identities)
+    pull = paired_distance(features, centers[identities.places]).mean()
+    pairs = identities.used[:, None] & identities.used
+    push = margin_to_centers(
+        centers, centers, pairs & ~torch.eye(len(pairs), dtype=torch.bool, device=pairs.device), margin
+    )
     return (pull + push) / 2

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vireid.losses.batch import full_precision
+from vireid.losses.values import check_labels
 from vireid.types import VireidError
 
 __all__ = ["identity_loss"]
@@ -20,7 +21,8 @@ def identity_loss(logits: Float[Tensor, "..."], labels: Int[Tensor, "..."]) -> F
         labels: class of each row, 0 to classes - 1; no value means "ignore".
 
     Raises:
-        VireidError: not one label for each row, an empty batch, or a label that is not a class.
+        VireidError: not one label for each row, an empty batch, or a label that is not a class; labels on
+            another device than the CPU are to be checked before, by `check_labels`.
 
     Reference:
         MSCMNet, L_ID in eq. 17.
@@ -34,10 +36,5 @@ def identity_loss(logits: Float[Tensor, "..."], labels: Int[Tensor, "..."]) -> F
             "the identity loss needs logits b x classes and one label for each row, got logits "
             f"{tuple(logits.shape)} and labels {tuple(labels.shape)}"
         )
-    lowest, highest = (int(value) for value in labels.aminmax())
-    if lowest < 0 or highest >= logits.shape[1]:
-        raise VireidError(
-            f"labels must be classes 0 to {logits.shape[1] - 1}, got values from {lowest} to {highest}; number the "
-            "training identities from 0 and give the classifier as many classes"
-        )
+    check_labels(labels, logits.shape[1])
     return F.cross_entropy(full_precision(logits), labels.long())

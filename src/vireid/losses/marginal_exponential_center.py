@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vireid.losses.batch import check_batch, check_margin, check_positive, full_precision
-from vireid.losses.center import modality_centers
+from vireid.losses.center import check_both_modalities, modality_centers, number_identities
 from vireid.losses.distance import pairwise_distance
+from vireid.losses.values import at_hand
 from vireid.types import VireidError
 
 __all__ = ["marginal_exponential_center_loss"]
@@ -46,7 +49,8 @@ def marginal_exponential_center_loss(
 
     Raises:
         VireidError: not one label and one modality for each row, an identity that a modality lacks, fewer than two
-            identities, or a margin or scale out of range.
+            identities, or a margin or scale out of range. On another device than the CPU the lack of an identity makes
+            the loss NaN.
 
     Reference:
         MSPAC (Zhang et al., Multi-Scale Cascading Network with Compact Feature Learning for RGB-Infrared Person
@@ -70,16 +74,17 @@ def marginal_exponential_center_loss(
     check_margin(margin)
     check_positive("scale", scale)
     features = full_precision(features)
-    centers, places = modality_centers(features, labels, infrared)
-    count = centers.shape[1]
-    if count < 2:
+    check_both_modalities(labels, infrared)
+    if at_hand(labels) and bool((labels == labels[0]).all()):
         raise VireidError(
             "other identities' centres must be there to keep a margin from, but all "
             f"{len(labels)} rows are of identity {int(labels[0])}; sample at least two identities a batch"
         )
+    identities = number_identities(labels, at_most=len(labels) // 2)
+    centers = modality_centers(features, identities, infrared)
     scaled = scale * pairwise_distance(features, centers.flatten(0, 1))
-    own = (places[:, None] == torch.arange(count, device=places.device)).repeat(1, 2)
-    unbounded = scaled.new_tensor(torch.inf)
-    reach = torch.where(own, scaled, -unbounded).logsumexp(dim=1) - scaled.new_tensor(2).log()
-    crowd = torch.where(own, -unbounded, -scaled).logsumexp(dim=1) - scaled.new_tensor(2 * (count - 1)).log()
+    own, others = (lines.repeat(1, 2) for lines in (identities.own, identities.others))
+    crowded = (2 * (identities.used.sum() - 1)).to(scaled.dtype)
+    reach = torch.where(own, scaled, -math.inf).logsumexp(dim=1) - math.log(2)
+    crowd = torch.where(others, -scaled, -math.inf).logsumexp(dim=1) - crowded.log()
     return F.softplus(reach + crowd + scale * margin).mean() / scale

@@ -8,6 +8,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from vireid.losses.batch import full_precision
+from vireid.losses.values import check_part_maps
 from vireid.types import UNKNOWN_PART, VireidError
 
 __all__ = ["parsing_loss"]
@@ -35,7 +36,8 @@ def parsing_loss(
 
     Raises:
         VireidError: maps that are not one for each image, a value that is neither a part nor `unknown`, or an
-            `unknown` that is a part.
+            `unknown` that is a part. Values on another device than the CPU are to be checked before, by
+            `check_part_maps`.
 
     Reference:
         CSCL (Liu et al., Cross-Modality Semantic Consistency Learning for Visible-Infrared Person Re-Identification,
@@ -55,17 +57,8 @@ def parsing_loss(
             f"image, images x rows x columns, got {tuple(part_maps.shape)} and {tuple(given.shape)}"
         )
     _, parts, rows, columns = part_maps.shape
-    if 0 <= unknown < parts:
-        raise VireidError(
-            f"the value for unknown must not be a part, got {unknown} with parts 0 to {parts - 1}; use a larger one"
-        )
-    given = given.int()  # in bytes, a comparison with -1 or 300 wraps around
-    strange = (given != unknown) & ((given < 0) | (given >= parts))
-    if bool(strange.any()):
-        raise VireidError(
-            f"given part maps hold parts 0 to {parts - 1}, as {parts} parts are predicted, or {unknown} for unknown, "
-            f"got {torch.unique(given[strange]).tolist()}; number the parts so, or predict more"
-        )
+    check_part_maps(given, parts, unknown=unknown)
+    given = given.int()  # in bytes, part 256 would be part 0
     logits = full_precision(part_maps)
     area = torch.stack(
         [F.adaptive_avg_pool2d((given == part).to(logits.dtype), (rows, columns)) for part in range(parts)], dim=1

@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vireid.losses.batch import check_batch, check_margin, full_precision
-from vireid.losses.center import identity_centers, margin_to_centers
+from vireid.losses.center import line_centers, margin_to_centers, number_identities
 from vireid.losses.distance import paired_distance
+from vireid.losses.values import at_hand
 from vireid.types import VireidError
 
 __all__ = ["QuadrupleCenterVariant", "quadruple_center_loss", "quadruple_center_terms"]
@@ -53,7 +54,8 @@ def quadruple_center_loss(
 
     Raises:
         VireidError: rows that are not four equal streams with one label each, an identity that a stream lacks, an
-            unknown variant, or a margin or alpha out of range.
+            unknown variant, or a margin or alpha out of range. On another device than the CPU nobody looks whether an
+            identity is in every stream; one that has no centre to be pulled to makes the loss NaN.
 
     Reference:
         MSCMNet, eq. 8 to 16.
@@ -100,24 +102,25 @@ def quadruple_center_terms(
         )
 
     features = full_precision(features)
-    identities, places = torch.unique(labels, return_inverse=True)
-    count = len(identities)
+    if at_hand(labels):
+        _check_every_stream(labels)
+    # Every identity is in every stream, so there are no more than a stream has rows.
+    identities = number_identities(labels, at_most=len(labels) // len(STREAMS))
+    places = identities.places
     in_stream = places.chunk(len(STREAMS))
     streams = [
-        identity_centers(rows, own, count) for rows, own in zip(features.chunk(len(STREAMS)), in_stream, strict=True)
+        line_centers(rows, own, identities) for rows, own in zip(features.chunk(len(STREAMS)), in_stream, strict=True)
     ]
-    _check_every_stream(identities, torch.stack([rows for _, rows in streams]))
-    visible_global, visible_channel, infrared_global, infrared_channel = (centers for centers, _ in streams)
+    visible_global, _, infrared_global, _ = streams
     half = len(features) // 2
-    visible, _ = identity_centers(features[:half], places[:half], count)
-    infrared, _ = identity_centers(features[half:], places[half:], count)
-    every, _ = identity_centers(features, places, count)
+    visible = line_centers(features[:half], places[:half], identities)
+    infrared = line_centers(features[half:], places[half:], identities)
+    every = line_centers(features, places, identities)
 
     dual = paired_distance(features, torch.cat([infrared[places[:half]], visible[places[half:]]])).mean()
-    negative = margin_to_centers(features, every, places, margin)
+    negative = margin_to_centers(features, every, identities.others, margin)
     if variant == "released":
-        centers = (visible_global, visible_channel, infrared_global, infrared_channel)
-        own = paired_distance(features, torch.cat([c[p] for c, p in zip(centers, in_stream, strict=True)])).mean()
+        own = paired_distance(features, torch.cat([c[p] for c, p in zip(streams, in_stream, strict=True)])).mean()
         return {
             "own_stream": alpha / 2 * own,
             "dual_center": (1 - alpha) / 2 * dual,
@@ -131,13 +134,14 @@ def quadruple_center_terms(
     }
 
 
-def _check_every_stream(identities: Int[Tensor, " k"], rows: Int[Tensor, "streams k"]) -> None:
+def _check_every_stream(labels: Int[Tensor, " b"]) -> None:
     """Refuse an identity without a row in one of the streams: it has no centre to be pulled to."""
-    missing = (rows == 0).nonzero()
+    present = (labels[:, None] == labels).unflatten(1, (len(STREAMS), -1)).any(dim=2)
+    missing = (~present).T.nonzero()
     if len(missing):
-        stream, identity = (int(number) for number in missing[0])
+        stream, row = missing[0].tolist()
         raise VireidError(
-            f"every identity of the batch must be in every stream, but identity {int(identities[identity])} has no row "
+            f"every identity of the batch must be in every stream, but identity {int(labels[row])} has no row "
             f"in the {STREAMS[stream]} stream; stack the streams {', '.join(STREAMS)} and sample identities that have "
             "both modalities"
         )

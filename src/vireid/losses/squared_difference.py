@@ -32,6 +32,7 @@ def squared_difference_triplet_loss(
 
     Raises:
         VireidError: not one label for each row, fewer than two identities, or alpha or gamma out of range.
+            On another device than the CPU fewer than two identities make the loss NaN.
 
     Reference:
         CAJ (Ye et al., Channel Augmented Joint Learning for Visible-Infrared Recognition, ICCV 2021), the enhanced

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vireid.losses.batch import check_batch, check_margin, full_precision
 from vireid.losses.distance import pairwise_distance
+from vireid.losses.values import at_hand
 from vireid.types import VireidError
 
 __all__ = ["batch_hard_triplet_loss", "weighted_distances", "weighted_regularized_triplet_loss"]
@@ -28,7 +29,8 @@ def weighted_regularized_triplet_loss(features: Float[Tensor, "..."], labels: In
         labels: identity of each row, any integers in any order.
 
     Raises:
-        VireidError: not one label for each row, or fewer than two identities.
+        VireidError: not one label for each row, or fewer than two identities. On another device than the CPU the latter
+            makes the loss NaN.
 
     Reference:
         AGW (Ye et al., Deep Learning for Person Re-identification, TPAMI 2021), section on the weighted regularisation
@@ -50,9 +52,8 @@ def weighted_distances(
     :math:`d^-_i = \sum_{j: y_j \ne y_i} \mathrm{softmax}_j(-\alpha d_{ij})\, d_{ij}`.
     """
     distance, same = _distances(features, labels)
-    unbounded = distance.new_tensor(math.inf)
-    hard_positive = torch.softmax(torch.where(same, alpha * distance, -unbounded), dim=1)
-    hard_negative = torch.softmax(torch.where(same, -unbounded, -alpha * distance), dim=1)
+    hard_positive = torch.softmax(torch.where(same, alpha * distance, -math.inf), dim=1)
+    hard_negative = torch.softmax(torch.where(same, -math.inf, -alpha * distance), dim=1)
     return (hard_positive * distance).sum(dim=1), (hard_negative * distance).sum(dim=1)
 
 
@@ -70,7 +71,8 @@ def batch_hard_triplet_loss(
         margin: m, in units of feature distance, from 0.
 
     Raises:
-        VireidError: not one label for each row, fewer than two identities, or a margin out of range.
+        VireidError: not one label for each row, fewer than two identities, or a margin out of range. On
+            another device than the CPU fewer than two identities make the loss NaN.
 
     Reference:
         Hermans, Beyer, Leibe: In Defense of the Triplet Loss for Person Re-Identification, 2017, "batch hard".
@@ -80,10 +82,11 @@ def batch_hard_triplet_loss(
     """
     check_margin(margin)
     distance, same = _distances(features, labels)
-    unbounded = distance.new_tensor(math.inf)
-    farthest = torch.where(same, distance, -unbounded).amax(dim=1)
-    nearest = torch.where(same, unbounded, distance).amin(dim=1)
-    return (farthest - nearest + margin).clamp(min=0).mean()
+    farthest = torch.where(same, distance, -math.inf).amax(dim=1)
+    nearest = torch.where(same, math.inf, distance).amin(dim=1)
+    # Where nobody looked whether there is a negative, its lack is no loss of 0.
+    hinge = torch.where(nearest < math.inf, (farthest - nearest + margin).clamp(min=0), math.nan)
+    return hinge.mean()
 
 
 def _distances(
@@ -92,7 +95,7 @@ def _distances(
     """Distances between all rows, and where both rows are of one identity."""
     check_batch(features, labels)
     same = labels[:, None] == labels
-    if bool(same.all()):
+    if at_hand(labels) and bool(same.all()):
         raise VireidError(
             f"a triplet needs a negative, but all {len(labels)} rows are of identity {int(labels[0])}; sample at least "
             "two identities a batch"

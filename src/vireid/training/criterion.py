@@ -99,26 +99,21 @@ def make_criterion(
         raise VireidError(
             f"a loss needs weights of at least 0 and one of them above 0, got {said} with metric {metric!r}"
         )
-    is_infrared = torch.tensor([stream.modality is Modality.INFRARED for stream in streams])
-    measure = _metric_loss(
-        metric, streams=streams, is_infrared=is_infrared, variant=variant, margin=margin, alpha=alpha
-    )
+    measure = _metric_loss(metric, streams=streams, variant=variant, margin=margin, alpha=alpha)
 
     def criterion(output: NetworkOutput, targets: Targets) -> dict[str, Tensor]:
         features, extras = output.features, output.extras
         sets = len(features) // len(targets.labels)
         labels = targets.labels.repeat(sets)
-        # Worked out on the CPU: a GPU would have to be waited for.
-        stream_of_row = torch.arange(len(streams)).repeat_interleave(len(targets.labels) // len(streams))
-        infrared = is_infrared[stream_of_row].to(features.device, non_blocking=True)
         terms = {"identity": identity_weight * identity_loss(output.logits, labels)}
         if metric != "none":
-            terms[metric.replace("-", "_")] = metric_weight * measure(features, labels, stream_of_row.repeat(sets))
+            terms[metric.replace("-", "_")] = metric_weight * measure(features, labels, sets)
         if part_identity_weight and "part_logits" in extras:
             per_part = [identity_loss(logits, labels) for logits in extras["part_logits"]]
             terms["part_identity"] = part_identity_weight * torch.stack(per_part).mean()
         if center_guided_weight:
             original, *branches = _feature_sets(features, sets)
+            infrared = _infrared_rows(original, streams)
             pairs = [center_guided_pair_loss(original, branch, targets.labels, infrared) for branch in branches]
             terms["center_guided_pair"] = center_guided_weight * torch.stack(pairs).sum()
         if orthogonality_weight:
@@ -131,7 +126,9 @@ def make_criterion(
                 raise VireidError("the division loss keeps parts apart, but this network has none; set its parts")
             terms["division"] = division_weight * division_loss(extras["part_features"])
         if center_mining_weight:
-            mined = identity_center_mining_loss(features, labels, infrared.repeat(sets), margin=margin)
+            mined = identity_center_mining_loss(
+                features, labels, _infrared_rows(features, streams, sets), margin=margin
+            )
             terms["center_mining"] = center_mining_weight * mined
         return terms
 
@@ -142,20 +139,22 @@ def _metric_loss(
     metric: MetricLoss,
     *,
     streams: Sequence[Stream],
-    is_infrared: Tensor,
     variant: Literal["paper", "released"],
     margin: float,
     alpha: float | None,
-) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The loss as a function of features, labels and the stream that each row came through."""
+) -> Callable[[Tensor, Tensor, int], Tensor]:
+    """The loss as a function of features, labels and the number of feature sets."""
     match metric:
         case "quadruple-center":
             order = _four_streams(streams)
 
-            def quadruple_center(features: Tensor, labels: Tensor, stream_of_row: Tensor) -> Tensor:
-                rows = torch.cat([(stream_of_row == index).nonzero()[:, 0] for index in order])
-                rows = rows.to(features.device, non_blocking=True)
-                return quadruple_center_loss(features[rows], labels[rows], variant=variant, margin=margin, alpha=alpha)
+            def quadruple_center(features: Tensor, labels: Tensor, sets: int) -> Tensor:
+                # slices, since a list of rows would have to be sent to the device
+                features, labels = (
+                    torch.cat([rows.unflatten(0, (sets, len(streams), -1))[:, index].flatten(0, 1) for index in order])
+                    for rows in (features, labels)
+                )
+                return quadruple_center_loss(features, labels, variant=variant, margin=margin, alpha=alpha)
 
             return quadruple_center
         case "weighted-triplet":
@@ -169,8 +168,8 @@ def _metric_loss(
         case "center":
             return lambda features, labels, _: center_loss(features, labels)
         case "marginal-exponential-center":
-            return lambda features, labels, stream_of_row: marginal_exponential_center_loss(
-                features, labels, is_infrared[stream_of_row].to(features.device), margin=margin
+            return lambda features, labels, sets: marginal_exponential_center_loss(
+                features, labels, _infrared_rows(features, streams, sets), margin=margin
             )
         case "none":
             return lambda features, labels, _: features.new_zeros(())
@@ -188,6 +187,15 @@ def _four_streams(streams: Sequence[Stream]) -> list[int]:
             )
         order += own * 2 if len(own) == 1 else own
     return order
+
+
+def _infrared_rows(features: Tensor, streams: Sequence[Stream], sets: int = 1) -> Tensor:
+    """Which rows are infrared; made where the features are, since sending it there would cost every step a copy."""
+    images = len(features) // (sets * len(streams))
+    of_stream = [
+        torch.full((images,), stream.modality is Modality.INFRARED, device=features.device) for stream in streams
+    ]
+    return torch.cat(of_stream).repeat(sets)
 
 
 def _feature_sets(features: Tensor, sets: int) -> tuple[Tensor, ...]:
