@@ -39,7 +39,7 @@ def test_a_side_of_a_data_set_is_embedded(vireid, tiny_world, tiny_run, tmp_path
         (["--out", "{tmp}/f.npz", "--dataset", "sysu", "--modality", "visible"], "embed needs either a data set"),
         (["--out", "{tmp}/f.txt", "--dataset", "sysu"], "end its name in .npz"),
         (["--out", "{tmp}/f.npz", "--dataset", "regdb"], "is missing"),
-        (["--out", "{tmp}/f.npz", "--dataset", "sysu", "--workers", "-1"], "at least 0 workers"),
+        (["--out", "{tmp}/f.npz", "--dataset", "sysu", "--workers", "-1"], "reading processes must be 0 or more"),
     ],
 )
 def test_embed_refuses(vireid, tiny_world, tiny_run, tmp_path, arguments, text):

@@ -145,7 +145,7 @@ def test_features_that_are_not_finite_are_refused_by_path(tiny_run, records):
         ({"rows": np.array([0, 10_000])}, "rows must lie in 0 .. 41"),
         ({"rows": np.array([-1])}, "rows must lie in 0 .. 41"),
         ({"batch_size": 0}, "at least 1 image at a time"),
-        ({"workers": -1}, "at least 0 workers"),
+        ({"workers": -1}, "reading processes must be 0 or more"),
     ],
 )
 def test_arguments_out_of_range_are_refused(network, records, changes, match):

@@ -1,8 +1,11 @@
-"""Items of a data set, prepared by other processes while this one works."""
+"""Items of a data set, prepared by threads or other processes while this one works."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Any, TypeVar
 
 import torch
@@ -15,20 +18,30 @@ __all__ = ["load_ahead"]
 T = TypeVar("T")
 
 
-def load_ahead(dataset: Dataset[T], order: Sequence[Any], *, workers: int, pin_memory: bool = False) -> Iterator[T]:
-    """The items of ``order``, in that order, for any number of workers.
+def load_ahead(
+    dataset: Dataset[T], order: Sequence[Any], *, workers: int, threads: int = 0, pin_memory: bool = False
+) -> Generator[T, None, None]:
+    """The items of ``order``, in that order, for any number of workers and threads.
+
+    Nothing is prepared before the first item is asked for; no process or thread is left when the iterator is closed.
 
     Args:
         dataset: ``dataset[key]`` is an item, a whole batch most of the time.
         order: the keys.
         workers: processes that prepare items ahead; 0 prepares in this one.
+        threads: with 0 workers, threads of this process that prepare items ahead, each one, and one more waiting; 0
+            prepares an item when it is asked for.
         pin_memory: put tensors into page-locked memory.
 
     Raises:
-        VireidError: fewer than 0 workers; or as the data set raised it, in this process or another.
+        VireidError: fewer than 0 workers or threads; or as the data set raised it, here, in a thread or elsewhere.
     """
-    if workers < 0:
-        raise VireidError(f"the number of reading processes must be 0 or more, got {workers}")
+    for count, name in ((workers, "processes"), (threads, "threads")):
+        if count < 0:
+            raise VireidError(f"the number of reading {name} must be 0 or more, got {count}")
+    if threads and not workers:
+        yield from _in_threads(dataset, order, threads, pin_memory)
+        return
     loader = DataLoader(
         _Guarded(dataset),
         sampler=order,  # any keys will do, they need not be integers
@@ -41,6 +54,23 @@ def load_ahead(dataset: Dataset[T], order: Sequence[Any], *, workers: int, pin_m
         if isinstance(item, VireidError):
             raise item
         yield item
+
+
+def _in_threads(dataset: Dataset[T], order: Sequence[Any], threads: int, pin_memory: bool) -> Iterator[T]:
+    def prepare(key: Any) -> Any:
+        item: Any = dataset[key]
+        return item.pin_memory() if pin_memory else item
+
+    keys = iter(order)
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="load_ahead")
+    try:
+        waiting: deque[Future[T]] = deque(pool.submit(prepare, key) for key in islice(keys, threads + 1))
+        while waiting:
+            item = waiting.popleft().result()
+            waiting.extend(pool.submit(prepare, key) for key in islice(keys, 1))
+            yield item
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class _Guarded(Dataset[Any]):

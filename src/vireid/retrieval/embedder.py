@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import numpy as np
@@ -10,15 +12,26 @@ import torch
 from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import Dataset
 
-from vireid.data import load_batch
+from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
 from vireid.models import Network
+from vireid.retrieval.embedding_batches import (
+    EmbeddingBatch,
+    EmbeddingBatches,
+    split_into_batches,
+    usual_batch_size,
+)
 from vireid.transforms import evaluation_view, flip
 from vireid.types import Embeddings, Modality, Records, VireidError
 
-__all__ = ["embed_records"]
+__all__ = ["EmbeddingPrecision", "Feature", "autocast_type", "embed_batches", "embed_records"]
+
+EmbeddingPrecision = Literal["auto", "32", "bf16", "16"]
+Feature = Literal["bn", "pool"]
+
+_TYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
+_READING_THREADS = {"cpu": 1, "cuda": 4}
 
 
 def embed_records(
@@ -26,79 +39,145 @@ def embed_records(
     records: Records,
     rows: Int[np.ndarray, " k"] | None = None,
     *,
-    feature: Literal["bn", "pool"] = "bn",
+    feature: Feature = "bn",
     mirror: bool = False,
-    batch_size: int = 64,
+    batch_size: int | None = None,
+    precision: EmbeddingPrecision = "auto",
     device: torch.device | str = "cpu",
     workers: int = 0,
+    cache: PixelCache | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Embeddings:
     """Embed some rows of a table, visible and infrared ones each through their own stems, resized but not augmented.
 
+    Reading, copying and computing overlap. The size of a batch changes the vectors in their last digits; where they are
+    read from and by whom changes nothing.
+
     Args:
-        network: in evaluation mode; it is moved to ``device`` and stays there.
+        network: in evaluation mode; it is moved to ``device``, in channels-last layout, and stays there.
         rows: all of the table by default. The result keeps their order.
         feature: ``bn`` (the papers' retrieval feature) or ``pool``.
         mirror: average the embeddings of each image and of its mirror image, and scale the mean to length 1 again. It
             takes twice the time. CAJ's headline numbers are made so: say beside a score whether it was.
-        batch_size: images at a time.
-        workers: processes that decode images ahead; 0 decodes in this one.
+        batch_size: images at a time; by default what suits the device and the size of an image.
+        precision: what the network computes in, see `autocast_type`; pooling, BatchNorm and lengths are float32 always.
+        workers: processes that decode images ahead; 0 decodes in threads of this one.
+        cache: read images from it instead of their files; the result is the same. It holds all that is embedded.
         progress: called with images done and all images after each batch.
 
     Raises:
         VireidError: nothing to embed, an unreadable image, or a feature that is not finite, by the path of its image;
-            a row that is not in the table, a batch size below 1 or fewer than 0 workers.
+            a row that is not in the table, a batch size below 1, fewer than 0 workers, a precision that the device
+            has not, a cache of other images.
     """
     rows = np.arange(len(records)) if rows is None else np.asarray(rows)
-    if not len(rows):
-        raise VireidError(f"there are no images to embed under {records.root}")
-    if not (rows.min() >= 0 and rows.max() < len(records)):
-        raise VireidError(f"rows must lie in 0 .. {len(records) - 1}, got {rows.min()} .. {rows.max()}")
-    if batch_size < 1 or workers < 0:
-        raise VireidError(
-            f"embedding needs at least 1 image at a time and at least 0 workers, got {batch_size} and {workers}"
-        )
-    network = network.to(device)
+    size = usual_batch_size(torch.device(device), network.image_size) if batch_size is None else batch_size
+    batches = split_into_batches(records, rows, size)
     features = np.empty((len(rows), network.embedding_dimension), dtype=np.float32)
     done = 0
-    for modality in Modality:
-        places = np.flatnonzero(records.infrared[rows] == (modality is Modality.INFRARED))
-        for part, vectors in _embed(network, records, rows[places], modality, feature, mirror, batch_size, workers):
-            features[places[part]] = vectors
-            done += len(vectors)
-            progress(done, len(rows))
+    options = {"feature": feature, "mirror": mirror, "precision": precision, "workers": workers, "cache": cache}
+    for batch, vectors in embed_batches(network, records, rows, batches, device=device, **options):
+        features[batch.places] = vectors
+        done += len(vectors)
+        progress(done, len(rows))
     return Embeddings(features=features, paths=records.paths[rows])
 
 
-def _embed(
+def embed_batches(
     network: Network,
     records: Records,
     rows: Int[np.ndarray, " k"],
-    modality: Modality,
-    feature: Literal["bn", "pool"],
+    batches: Sequence[EmbeddingBatch],
+    *,
+    feature: Feature,
     mirror: bool,
-    batch_size: int,
+    precision: EmbeddingPrecision,
+    device: torch.device | str,
     workers: int,
-) -> Iterator[tuple[slice, Float32[np.ndarray, "b d"]]]:
+    cache: PixelCache | None,
+) -> Iterator[tuple[EmbeddingBatch, Float32[np.ndarray, "b d"]]]:
+    """Each batch with its vectors, in order; see `embed_records`.
+
+    Raises:
+        VireidError: see `embed_records`.
+    """
+    device = torch.device(device)
+    kind = autocast_type(precision, device)
+    pixels = load_ahead(
+        EmbeddingBatches(records, rows, batches, network.image_size, cache),
+        range(len(batches)),
+        workers=workers,
+        threads=_READING_THREADS.get(device.type, 1),
+        pin_memory=device.type == "cuda",
+    )
+    network = network.to(device).to(memory_format=torch.channels_last)
+    vectors = (_embed(network, images, batch.modality, feature, mirror, kind) for batch, images in zip(batches, pixels))
+    try:
+        yield from zip(batches, _fetched(vectors))
+    finally:
+        pixels.close()
+
+
+def autocast_type(precision: EmbeddingPrecision, device: torch.device) -> torch.dtype | None:
+    """What a network computes in, None for float32.
+
+    ``auto`` is float32 on a processor, whose results are to be the same everywhere, and the faster half precision of a
+    CUDA GPU: bfloat16, or float16 where it has no bfloat16.
+
+    Raises:
+        VireidError: another precision, or ``16`` on what is no CUDA GPU.
+
+    >>> autocast_type("auto", torch.device("cpu")), autocast_type("bf16", torch.device("cpu"))
+    (None, torch.bfloat16)
+    """
+    if precision == "auto":
+        if device.type != "cuda":
+            return None
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if precision not in _TYPES:
+        raise VireidError(f"the precision must be 'auto', '32', 'bf16' or '16', got {precision!r}")
+    if precision == "16" and device.type != "cuda":
+        raise VireidError(f"precision 16 needs a CUDA GPU, got device {device}; use 32, or bf16 where it is fast")
+    return _TYPES[precision]
+
+
+@torch.inference_mode()
+def _embed(
+    network: Network,
+    pixels: UInt8[Tensor, "b 3 h w"],
+    modality: Modality,
+    feature: Feature,
+    mirror: bool,
+    kind: torch.dtype | None,
+) -> Float32[Tensor, "b d"]:
     device = next(network.parameters()).device
-    order = [slice(first, min(first + batch_size, len(rows))) for first in range(0, len(rows), batch_size)]
-    batches = _Batches(records, rows, network.image_size)
-    with torch.inference_mode():
-        loaded = load_ahead(batches, order, workers=workers, pin_memory=device.type == "cuda")
-        for part, pixels in zip(order, loaded):
-            images = evaluation_view(pixels.to(device, non_blocking=True))
-            vectors = network.embed(images, modality, feature)
-            if mirror:
-                vectors = F.normalize(vectors + network.embed(flip(images), modality, feature))
-            yield part, vectors.float().cpu().numpy()
+    # As bytes over the bus, and as bytes into the layout that convolutions like.
+    there = pixels.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+    images = evaluation_view(there)
+    faster: AbstractContextManager[object] = torch.autocast(device.type, kind) if kind else nullcontext()
+    with faster:
+        vectors = network.embed(images, modality, feature)
+        if mirror:
+            vectors = F.normalize(vectors + network.embed(flip(images), modality, feature))
+    return vectors.float()
 
 
-class _Batches(Dataset[Tensor]):
-    """Item ``slice`` is the images of these places of ``rows``."""
+def _fetched(vectors: Iterable[Float32[Tensor, "b d"]]) -> Iterator[Float32[np.ndarray, "b d"]]:
+    """Arrays of tensors, in order; from a GPU each is waited for only after the next one was launched."""
+    waiting: deque[tuple[Tensor, torch.Event | None]] = deque()
+    for each in vectors:
+        if each.device.type == "cuda":
+            # Into page-locked memory, right behind the computing: the event tells when it is there.
+            waiting.append((each.to("cpu", non_blocking=True), torch.cuda.current_stream(each.device).record_event()))
+        else:
+            waiting.append((each.cpu(), None))
+        if len(waiting) > (waiting[0][1] is not None):
+            yield _array(*waiting.popleft())
+    while waiting:
+        yield _array(*waiting.popleft())
 
-    def __init__(self, records: Records, rows: Int[np.ndarray, " k"], image_size: tuple[int, int]) -> None:
-        self._records, self._rows, self._image_size = records, rows, image_size
 
-    def __getitem__(self, part: slice) -> UInt8[Tensor, "b 3 h w"]:
-        height, width = self._image_size
-        return load_batch(self._records, self._rows[part], height=height, width=width)
+def _array(there: Tensor, arrived: torch.Event | None) -> Float32[np.ndarray, "b d"]:
+    if arrived is not None:
+        arrived.synchronize()
+    return there.numpy()
