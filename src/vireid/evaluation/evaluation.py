@@ -19,6 +19,7 @@ from vireid.evaluation.protocol import Distance, Protocol
 from vireid.evaluation.rerank import K1, K2, WEIGHT, k_reciprocal
 from vireid.evaluation.rules import Rule, TrialLabels, check_trial
 from vireid.evaluation.similarity import Similarity, prepare
+from vireid.evaluation.trial_gallery import by_identity
 from vireid.evaluation.trials import Trial, rows_of
 from vireid.types import Embeddings, Records, Score, VireidError
 
@@ -163,11 +164,10 @@ def _score_together(
 ) -> list[Score]:
     """Compare each query with every gallery image of any trial once; then each trial takes its columns."""
     query = group[0].query_rows
-    gallery = group[0].gallery_rows
-    columns: list[Int64[np.ndarray, " g"] | None] = [None]
-    if len(group) > 1:
-        gallery = np.unique(np.concatenate([trial.gallery_rows for trial in group]))
-        columns = [np.searchsorted(gallery, trial.gallery_rows) for trial in group]
+    drawn = np.unique(np.concatenate([trial.gallery_rows for trial in group]))
+    order, places = by_identity(records.persons[drawn])
+    gallery = drawn[order]
+    columns = [places[np.searchsorted(drawn, trial.gallery_rows)] for trial in group]
     return measure(
         Similarity(features_of(query), features_of(gallery), distance, device),
         [TrialLabels(**_labels(records, trial), columns=own) for trial, own in zip(group, columns)],

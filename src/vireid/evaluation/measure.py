@@ -60,7 +60,7 @@ def measure(
             gallery=gallery,
             matches=max(int(one.counts.max()) for one in galleries),
             identities=max(one.identity_count for one in galleries),
-            cell_bytes=cell_bytes * (1 if all(trial.columns is None for trial in trials) else 2),
+            cell_bytes=cell_bytes,
         )
     pieces = [slice(start, min(start + chunks.columns, gallery)) for start in range(0, gallery, chunks.columns)]
     results: list[list[PerQuery]] = [[] for _ in trials]
@@ -135,7 +135,7 @@ class _Sorting:
         )
 
     def count(self, scores: Float32[Tensor, "q c"], piece: slice) -> None:
-        part = self._gallery.part(piece, by_identity=self._gallery.identity_count > 0)
+        part = self._gallery.part(piece, by_identity=self._gallery.grouped)
         width, height = len(part.places), len(scores)
         if not width:
             return
@@ -188,15 +188,20 @@ class _LookingUp:
     def count(self, scores: Float[Tensor, "q c"], piece: slice) -> None:
         part = self._gallery.part(piece, by_identity=False)
         at = part.positions[self._own.places]
-        inside = at >= 0
         hidden = self._gallery.hidden(self._rows, part)
-        self.ranks.count(
-            scores if part.columns is None else scores[:, _index(part.columns, scores)],
-            _index(part.places, scores),
-            apart=(_index(self._own.rows[inside], scores), _index(at[inside], scores)),
-            hidden=None if hidden is None else (_index(hidden[0], scores), _index(hidden[1], scores)),
-            cells=self._cells,
-        )
+        width = len(part.places)
+        # Copies of columns are made a few at a time; where there is nothing to copy, all are taken at once.
+        columns = max(1, width if part.columns is None else self._cells // len(scores))
+        for left in range(0, width, columns):
+            these = slice(left, min(left + columns, width))
+            inside = (at >= these.start) & (at < these.stop)
+            self.ranks.count(
+                scores if part.columns is None else scores[:, _index(part.columns[these], scores)],
+                _index(part.places[these], scores),
+                apart=(_index(self._own.rows[inside], scores), _index(at[inside] - left, scores)),
+                hidden=None if hidden is None else (_index(hidden[0], scores), _index(hidden[1][these], scores)),
+                cells=self._cells,
+            )
 
 
 def _index(values: np.ndarray, like: Tensor) -> Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from vireid.evaluation.chunks import MEMORY, check_memory
 from vireid.evaluation.measure import measure
+from vireid.evaluation.trial_gallery import by_identity
 from vireid.evaluation.protocol import Distance
 from vireid.evaluation.rules import Labels, Rule, read_labels
 from vireid.evaluation.similarity import Similarity, prepare
@@ -110,7 +113,7 @@ def score_features(
         query_features, gallery_features: any length.
         query_ids, gallery_ids, query_cameras, gallery_cameras, rule: as in `score`.
         distance: ``cosine`` or ``euclidean``, as in `vireid.evaluation.evaluate`.
-        memory: bytes of work space, at least 1 MiB, beside the features, one copy of them and about 40 bytes for
+        memory: bytes of work space, at least 1 MiB, beside the features, one copy of them and about 100 bytes for
             each gallery image. One query at a time needs about 10 bytes for each identity of the gallery and 160 for
             each image of its own identity.
         device: where to compute; the copy of the features is held there.
@@ -138,8 +141,17 @@ def score_features(
         rule=rule,
     )
     check_memory(memory)
-    compare = Similarity(prepare(query_features, distance), prepare(gallery_features, distance), distance, device)
-    [result] = measure(compare, [labels], gallery=len(gallery_features), memory=memory)
+    order, columns = by_identity(labels.gallery_ids)
+    compare = Similarity(
+        prepare(query_features, distance), prepare(gallery_features, distance, order), distance, device
+    )
+    [result] = measure(
+        compare,
+        [replace(labels, columns=columns)],
+        gallery=len(gallery_features),
+        memory=memory,
+        name=lambda row, column: f"row {row}, column {order[column]}",
+    )
     return result
 
 

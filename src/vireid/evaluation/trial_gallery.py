@@ -9,7 +9,19 @@ from jaxtyping import Bool, Int64
 
 from vireid.evaluation.rules import DISTINCT_RULES, TrialLabels, blind_cameras, dropped
 
-__all__ = ["OwnImages", "Part", "TrialGallery"]
+__all__ = ["OwnImages", "Part", "TrialGallery", "by_identity"]
+
+
+def by_identity(identities: Int64[np.ndarray, " g"]) -> tuple[Int64[np.ndarray, " g"], Int64[np.ndarray, " g"]]:
+    """Images sorted by identity, as scoring walks through them without jumps, and where each of them is then.
+
+    >>> by_identity(np.array([7, 4, 7, 4]))
+    (array([1, 3, 0, 2]), array([2, 0, 3, 1]))
+    """
+    order = np.argsort(identities, kind="stable")
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return order, places
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +95,12 @@ class TrialGallery:
             self._last = (piece, by_identity), self._make_part(piece, by_identity)
         return self._last[1]
 
+    @property
+    def grouped(self) -> bool:
+        """Whether images are best taken sorted by identity: to count identities, or where columns stand that way."""
+        return self.identity_count > 0 or self._trial.columns is not None
+
     def _make_part(self, piece: slice, by_identity: bool) -> Part:
-        whole = self._trial.columns is None
         places = self._by_identity if by_identity else np.arange(len(self.identities))
         columns = self.columns_of(places)
         inside = (columns >= piece.start) & (columns < piece.stop)
@@ -93,7 +109,7 @@ class TrialGallery:
         positions = np.full(len(self.identities), -1)
         positions[places] = np.arange(len(places))
         return Part(
-            columns=None if whole and not by_identity else columns - piece.start,
+            columns=None if np.array_equal(columns, np.arange(piece.start, piece.stop)) else columns - piece.start,
             places=places,
             positions=positions,
             identities=self.identities[places],
