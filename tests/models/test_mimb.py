@@ -1,9 +1,11 @@
 """ALB and MIMB against loops written from eq. 4 to 7 and the released code's table."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vireid.models import ALB, MIMB, Scale
@@ -80,6 +82,22 @@ def test_alb_computes_the_equations(variant, shallow):
     with torch.no_grad():
         expected = slow_alb(block, deep, given, variant=variant, mix=0.3)
         torch.testing.assert_close(block(deep, given), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("variant", ["paper", "released", "cross-attention"])
+def test_all_attention_is_the_fused_one(variant, training, monkeypatch):
+    fused, seen = F.scaled_dot_product_attention, []
+
+    def counted(q: Tensor, k: Tensor, v: Tensor, *rest: Any, **keywords: Any) -> Tensor:
+        seen.append(tuple(q.shape))
+        return fused(q, k, v, *rest, **keywords)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counted)
+    block = MIMB(LEVELS, tokens=3, heads=4, variant=variant).train(training)
+    with torch.set_grad_enabled(training):
+        block(maps())
+    assert seen == [(2, 4, 3, 2)] * 4  # images, heads, tokens, width of a head
 
 
 @pytest.mark.parametrize(

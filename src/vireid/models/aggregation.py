@@ -15,7 +15,8 @@ __all__ = ["ChannelAggregation", "CrossScaleAggregation", "PositionAggregation"]
 class CrossScaleAggregation(nn.Module):
     """Channel aggregation, then position aggregation of the same shallow map, each with a residual on the deep one.
 
-    Both end in a BatchNorm that starts at zero, so that a new module changes nothing at first.
+    Both end in a BatchNorm that starts at zero, so that a new module changes nothing at first. Both are products
+    without a softmax, to which `scaled_dot_product_attention` does not apply.
 
     Args:
         deep: shape of the map that a stage puts out, which is also the shape put out here.

@@ -20,7 +20,8 @@ class ALB(nn.Module):
     """Information adoptive lossless block: mine a shallow map for what a deep map lost.
 
     Tokens are channels: both maps are reduced to ``tokens`` channels on the grid of the deep one, and each channel,
-    flattened, is one token. With f the reduced deep map, g the reduced shallow map, and q = k = g::
+    flattened, is one token; attention is PyTorch's fused one. With f the reduced deep map, g the reduced shallow map,
+    and q = k = g::
 
         paper:     v = a g + (1 - a) f   u = v + attention(q, k, v)   m = u + MLP(u)   out = conv1x1(m) + F
         released:  v = f + a g           u = v + attention(q, k, v)   m = u + MLP(u)   out = conv1x1(m)
@@ -79,7 +80,9 @@ class ALB(nn.Module):
         else:
             q = self.norm_shallow(self.reduce_shallow(shallow).flatten(2))
             v = f + self.mix * q if self.variant == "released" else self.mix * q + (1 - self.mix) * f
-        mined = v + self.attention(q, q, v, need_weights=False)[0]
+        # A tensor of its own: PyTorch's shortcut for q = k = v in evaluation does without fused attention.
+        values = v if self.training else v.view_as(v)
+        mined = v + self.attention(q, q, values, need_weights=False)[0]
         mined = mined + self.mlp(self.norm_mlp(mined))
         out = self.expand(mined.unflatten(2, deep.shape[2:]))
         return deep + out if self.variant == "paper" else out

@@ -13,7 +13,8 @@ class NonLocalBlock(nn.Module):
     """Let every position of a map look at every other: ``x + W(g(x) softmax-free attention)``.
 
     ``y_i = 1/N sum_j (theta(x_i) . phi(x_j)) g(x_j)`` over the N positions, then a 1x1 convolution and a BatchNorm that
-    starts at zero, so that a new block changes nothing at first.
+    starts at zero, so that a new block changes nothing at first. Without a softmax there is nothing for
+    `scaled_dot_product_attention` to fuse.
 
     Args:
         channels: of the map, in and out.
