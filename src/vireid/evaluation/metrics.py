@@ -10,10 +10,10 @@ from jaxtyping import Float
 
 from vireid.evaluation.chunks import MEMORY, check_memory
 from vireid.evaluation.measure import measure
-from vireid.evaluation.trial_gallery import by_identity
 from vireid.evaluation.protocol import Distance
 from vireid.evaluation.rules import Labels, Rule, read_labels
 from vireid.evaluation.similarity import Similarity, prepare
+from vireid.evaluation.trial_gallery import by_identity
 from vireid.types import Score, VireidError
 
 __all__ = ["score", "score_features"]
