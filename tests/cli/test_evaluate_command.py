@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from vireid.data import read
 from vireid.types import Embeddings
@@ -181,8 +182,50 @@ def test_mirror_images_are_averaged_on_request_and_named(vireid, tiny_world, tin
     assert once["protocol"]["method"] == "mscmnet-small, settings changed"
 
 
-def test_features_from_a_file_cannot_be_mirrored(vireid, tiny_world, bare, tmp_path):
+@pytest.mark.parametrize(
+    "flags",
+    [("--mirror",), ("--precision", "bf16"), ("--batch-size", 8), ("--cache", "pixels")],
+    ids=lambda it: it[0],
+)
+def test_features_from_a_file_are_taken_as_they_are(vireid, tiny_world, bare, tmp_path, flags):
     file = knowing(read("sysu", tiny_world, splits=("test",)), tmp_path / "f.npz")
-    said = vireid("evaluate", "--features", file, "--dataset", "sysu", "--root", bare, "--mirror")
+    said = vireid("evaluate", "--features", file, "--dataset", "sysu", "--root", bare, *flags)
     assert said.code == 2
-    assert "--mirror averages the embeddings of a run" in said.err
+    assert f"{flags[0]} is for the embeddings of a run (--checkpoint); features from a file" in said.err
+
+
+def test_work_space_and_device_of_scoring_change_nothing(vireid, bare, embedded, tmp_path):
+    arguments = ("--features", embedded["sysu"], "--dataset", "sysu", "--root", bare)
+    plain = evaluate(vireid, tmp_path, *arguments)[1]
+    little = evaluate(vireid, tmp_path, *arguments, "--score-memory", 1, "--score-accelerator", "auto")[1]
+    assert little == plain
+    refused = vireid("evaluate", *arguments, "--score-memory", 0)
+    assert refused.code == 2
+    assert "at least 1 MiB of work space, got --score-memory 0" in refused.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA device")
+def test_a_device_that_is_not_there_is_refused(vireid, bare, embedded):
+    arguments = ("--features", embedded["sysu"], "--dataset", "sysu", "--root", bare)
+    said = vireid("evaluate", *arguments, "--score-accelerator", "cuda")
+    assert said.code == 2
+    assert said.err.startswith("vireid: error: cannot compute on cuda")
+
+
+def test_a_result_names_the_precision_of_its_embeddings(vireid, tiny_world, tiny_run, tmp_path):
+    data = ("--checkpoint", tiny_run, "--dataset", "sysu", "--root", tiny_world, "--accelerator", "cpu")
+    half = evaluate(vireid, tmp_path, *data, "--precision", "bf16")[1]
+    assert half["protocol"]["feature"] == "bn computed in bfloat16"
+    assert half["mean"]["map"] == pytest.approx(evaluate(vireid, tmp_path, *data)[1]["mean"]["map"], abs=0.05)
+
+
+def test_a_cache_and_the_size_of_a_batch_change_no_score(vireid, tiny_world, tiny_run, tmp_path):
+    data = ("--checkpoint", tiny_run, "--dataset", "sysu", "--root", tiny_world, "--accelerator", "cpu")
+    plain = evaluate(vireid, tmp_path, *data)[1]
+    said, cached = evaluate(vireid, tmp_path, *data, "--cache", tmp_path / "pixels", "--batch-size", 7)
+    assert "caching" in said.err
+    assert cached == plain
+    # The second time there is nothing to decode.
+    said, again = evaluate(vireid, tmp_path, *data, "--cache", tmp_path / "pixels")
+    assert "caching" not in said.err
+    assert again == plain

@@ -30,6 +30,7 @@ DatasetName = Literal["sysu", "regdb", "llcm", "folder"]
 SweepName = Literal["table4", "fig5", "fig6", "fig7", "questions", "methods", "mimb"]
 LightName = Literal["visible", "infrared"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+EmbeddingPrecision = Literal["auto", "32", "bf16", "16"]
 
 # How the help calls a value, without "(default: None)" where None means that the flag is not given.
 Flag = FlagCreatePairsOff[Annotated[bool, arg(help_behavior_hint="")]]
@@ -215,10 +216,20 @@ class EvaluateConfig:
     """With --checkpoint: the feature after or before the BatchNorm."""
     mirror: Flag = False
     """With --checkpoint: average image and mirror image, as CAJ's published numbers do; the result says so."""
+    precision: EmbeddingPrecision = "auto"
+    """With --checkpoint: what the network computes in; auto is bf16 on CUDA GPUs (16 on old ones), 32 elsewhere."""
+    batch_size: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: by device)")] = None
+    """With --checkpoint: images at a time."""
+    cache: OptionalFolder = None
+    """With --checkpoint: read decoded images there, and keep them there; results do not depend on it."""
     json: OptionalFile = None
     """Write protocol, every trial, mean and spread there."""
     accelerator: Accelerator = "auto"
     """Where to embed."""
+    score_accelerator: Accelerator = "cpu"
+    """Where to score; re-ranking is done on the CPU."""
+    score_memory: int = 512
+    """MiB of work space for scoring, beside the features; re-ranking does not keep to it."""
     workers: int = 0
     """Processes that decode images ahead."""
 
@@ -243,6 +254,12 @@ class EmbedConfig:
     """RegDB: which of its ten splits."""
     feature: Literal["bn", "pool"] = "bn"
     """The feature after or before the BatchNorm."""
+    precision: EmbeddingPrecision = "auto"
+    """What the network computes in; auto is bf16 on CUDA GPUs (16 on old ones), 32 elsewhere."""
+    batch_size: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: by device)")] = None
+    """Images at a time."""
+    cache: OptionalFolder = None
+    """Read decoded images there, and keep them there; results do not depend on it."""
     accelerator: Accelerator = "auto"
     """Where to embed."""
     workers: int = 0

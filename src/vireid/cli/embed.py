@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 
 from vireid.cli.config import EmbedConfig
-from vireid.cli.console import progress_bar, say
-from vireid.cli.device import pick_device
+from vireid.cli.console import say
+from vireid.cli.embedding import embed_by_all
 from vireid.data import read
 from vireid.models import fingerprint, load_network
-from vireid.retrieval import embed_records, records_of_images
+from vireid.retrieval import records_of_images
+from vireid.training import join_processes
 from vireid.types import Modality, Records, VireidError
 
 __all__ = ["embed"]
 
 
 def embed(config: EmbedConfig) -> None:
-    """Embed with a progress bar and write the ``.npz``.
+    """Embed with a progress bar and write the ``.npz``; of processes started together the first writes.
 
     Raises:
         VireidError: neither or both of ``dataset`` and ``modality``, a file that is no ``.npz``, or what the parts
@@ -26,15 +27,9 @@ def embed(config: EmbedConfig) -> None:
         raise VireidError(f"embeddings are written to an .npz file, got {config.out}; end its name in .npz")
     records = _records(config)
     network, _ = load_network(config.checkpoint)
-    with progress_bar("embedding") as progress:
-        embeddings = embed_records(
-            network,
-            records,
-            feature=config.feature,
-            device=pick_device(config.accelerator),
-            workers=config.workers,
-            progress=progress,
-        )
+    embeddings = embed_by_all(config, join_processes(config.accelerator), network, records)
+    if embeddings is None:
+        return
     dataclasses.replace(embeddings, maker=fingerprint(config.checkpoint, config.feature)).save(config.out)
     count, dimension = embeddings.features.shape
     say(f"{count} embeddings of {dimension} numbers in {config.out}, paths relative to {records.root}")

@@ -11,12 +11,14 @@ import numpy as np
 from rich.table import Table
 
 from vireid.cli.config import EvaluateConfig
-from vireid.cli.console import console, progress_bar, say
+from vireid.cli.console import console, quiet_unless_first, say
 from vireid.cli.device import pick_device
+from vireid.cli.embedding import embed_by_all
 from vireid.cli.plan import Plan, make_plan
 from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial, rows_of
 from vireid.models import load_network
-from vireid.retrieval import embed_records
+from vireid.retrieval import autocast_type
+from vireid.training import join_processes, processes_of_job
 from vireid.types import Embeddings, VireidError, write_atomically
 
 __all__ = ["RANKS", "evaluate_command", "rates_row"]
@@ -24,8 +26,14 @@ __all__ = ["RANKS", "evaluate_command", "rates_row"]
 RANKS = (1, 5, 10, 20)
 
 
-def evaluate_command(config: EvaluateConfig) -> Evaluation:
+# What belongs to the embedding of a run.
+OF_A_RUN = ("mirror", "precision", "batch_size", "cache")
+
+
+def evaluate_command(config: EvaluateConfig) -> Evaluation | None:
     """Score, print the table with everything that it must name, and write JSON when asked.
+
+    Started by torchrun or srun, all processes embed and the first scores, prints and writes; the others return None.
 
     Raises:
         VireidError: neither or both of checkpoint and features, a RegDB model on another trial, what the parts refuse.
@@ -35,10 +43,24 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
             "evaluate scores either a run (--checkpoint RUN) or features (--features F.npz); give one of them"
         )
     _refuse_foreign_flags(config)
-    if config.features and config.mirror:
-        raise VireidError("--mirror averages the embeddings of a run; features from a file are taken as they are")
+    if config.score_memory < 1:
+        raise VireidError(f"scoring needs at least 1 MiB of work space, got --score-memory {config.score_memory}")
+    first = processes_of_job().first
+    quiet_unless_first(first)
+    if config.features and not first:
+        return None
     plan, embeddings = _from_features(config) if config.features else _from_run(config)
-    result = evaluate(plan.records, embeddings, plan.trials, plan.protocol, rerank=config.rerank)
+    if embeddings is None:
+        return None
+    result = evaluate(
+        plan.records,
+        embeddings,
+        plan.trials,
+        plan.protocol,
+        rerank=config.rerank,
+        memory=config.score_memory << 20,
+        device=pick_device(config.score_accelerator),
+    )
     _show(result)
     if config.json is not None:
         with write_atomically(config.json) as draft:
@@ -48,6 +70,13 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation:
 
 
 def _refuse_foreign_flags(config: EvaluateConfig) -> None:
+    defaults = {entry.name: entry.default for entry in dataclasses.fields(config)}
+    for name in OF_A_RUN if config.features else ():
+        if getattr(config, name) != defaults[name]:
+            raise VireidError(
+                f"--{name.replace('_', '-')} is for the embeddings of a run (--checkpoint); features from a file are "
+                "taken as they are"
+            )
     belongs = {
         "mode": ("sysu",),
         "shots": ("sysu",),
@@ -56,12 +85,9 @@ def _refuse_foreign_flags(config: EvaluateConfig) -> None:
         "trial": ("regdb",),
         "trials": ("sysu", "llcm"),
     }
-    for entry in dataclasses.fields(config):
-        owners = belongs.get(entry.name, (config.dataset,))
-        if config.dataset not in owners and getattr(config, entry.name) != entry.default:
-            raise VireidError(
-                f"--{entry.name} belongs to {' and '.join(owners)}, not to {config.dataset}; leave it out"
-            )
+    for name, owners in belongs.items():
+        if config.dataset not in owners and getattr(config, name) != defaults[name]:
+            raise VireidError(f"--{name} belongs to {' and '.join(owners)}, not to {config.dataset}; leave it out")
 
 
 def rates_row(averages: Averages) -> list[str]:
@@ -109,24 +135,16 @@ def _from_features(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
     return plan, embeddings
 
 
-def _from_run(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
+def _from_run(config: EvaluateConfig) -> tuple[Plan, Embeddings | None]:
     assert config.checkpoint is not None
     network, facts = load_network(config.checkpoint)
     if config.dataset == "regdb" and facts.get("dataset") == "regdb":
         refuse_other_trial(facts["trial"], config.trial)
-    plan = _plan(config, feature=config.feature, facts=facts)
-    with progress_bar("embedding") as progress:
-        embeddings = embed_records(
-            network,
-            plan.records,
-            rows_of(plan.trials),
-            feature=config.feature,
-            device=pick_device(config.accelerator),
-            workers=config.workers,
-            mirror=config.mirror,
-            progress=progress,
-        )
-    return plan, embeddings
+    fabric = join_processes(config.accelerator)
+    kind = autocast_type(config.precision, fabric.device)
+    half = "" if kind is None else f" computed in {str(kind).removeprefix('torch.')}"
+    plan = _plan(config, feature=config.feature + half, facts=facts)
+    return plan, embed_by_all(config, fabric, network, plan.records, rows_of(plan.trials), mirror=config.mirror)
 
 
 def _plan(config: EvaluateConfig, *, feature: str, facts: dict[str, Any], paths: np.ndarray | None = None) -> Plan:
