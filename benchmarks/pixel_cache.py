@@ -1,76 +1,103 @@
-"""What the pixel cache saves: `python benchmarks/pixel_cache.py` prints a Markdown table.
+"""What the pixel cache saves, and what memory a training from it takes: prints Markdown tables.
 
-python benchmarks/pixel_cache.py [--full] [--folder FOLDER]
+python benchmarks/pixel_cache.py [--full] [--train] [--folder FOLDER]
 
 Batches of 64 random images of 384 x 192 pixels are read by decoding their JPEGs and from the cache, in turns in one
 process, one thread. --full has as many images as SYSU-MM01's training split (34,167; 8.5 GB on the disk): copies of
-the drawn ones, each made a file of its own by a few bytes behind the end of its JPEG.
+drawn ones, each made a file of its own by a few bytes behind the end of its JPEG.
+
+--train fits the first steps of the recipe `mscmnet` at its own batch and image size, each time in a process of its own:
+from few images and from all, decoded and from the cache, read by the training and by two workers.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
-import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
-import PIL
 import torch
+from anonymous_memory import Mark, undroppable, watched
+from machine import describe, ratio, timed
 
+from vireid.cli.recipe_config import RecipeConfig
+from vireid.cli.recipes import RECIPES
+from vireid.cli.train import network_arguments
 from vireid.data import PixelCache, load_batch, open_pixel_cache, read
+from vireid.models import build_network
 from vireid.synthetic import write_world
+from vireid.training import StepReport, fit, make_criterion
+from vireid.transforms import make_views
 from vireid.types import Modality, Record, Records
 
 HEIGHT, WIDTH = 384, 192
-FULL = 34_167
+FEW = 356
+# SYSU-MM01's training split: people, images, visible ones among them.
+PERSONS, FULL, VISIBLE = 395, 34_167, 22_258
 BATCH, ROUNDS, BATCHES = 64, 7, 4
+STEPS = 3
 
-_Result = TypeVar("_Result")
+# Of the recipe's own size a step takes minutes on two cores, and more memory than many machines have.
+LIGHT = {
+    "backbone": "resnet10t",
+    "weights": "none",
+    "channels": (8, 16, 32, 64),
+    "stem_width": 8,
+    "nonlocal_blocks": (0, 0, 0, 0),
+    "mimb": False,
+}
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def table_of(folder: Path, count: int) -> Records:
+    """A training split of ``count`` images, with SYSU-MM01's share of the modalities and, if it is full, its people."""
+    visible, persons = count * VISIBLE // FULL, min(PERSONS, count // 8)
+    rows = [
+        Record(
+            path=f"{number:05d}.jpg",
+            person=number % persons,
+            camera=1 if number < visible else 3,
+            modality=Modality.VISIBLE if number < visible else Modality.INFRARED,
+            split="train",
+        )
+        for number in range(count)
+    ]
+    return Records.build(folder / f"images-{count}", rows)
 
 
-def made_images(folder: Path, count: int | None) -> Records:
-    """A drawn world of 356 images, or ``count`` copies of these that differ in their bytes."""
+def made_images(folder: Path, count: int) -> Records:
+    """`table_of` with its files: copies of drawn images that differ in their bytes."""
     world = folder / "world"
-    write_world(world, layout="sysu", persons=16, images_per_camera=4, height=HEIGHT, width=WIDTH, seed=0, workers=1)
+    if not world.exists():
+        write_world(
+            world, layout="sysu", persons=16, images_per_camera=4, height=HEIGHT, width=WIDTH, seed=0, workers=1
+        )
     drawn = read("sysu", world)
-    if count is None:
-        return drawn
-    contents = [drawn.file(row).read_bytes() for row in range(len(drawn))]
-    (folder / "copies").mkdir()
-    rows = []
-    for number in range(count):
-        path = f"{number:05d}.jpg"
-        (folder / "copies" / path).write_bytes(contents[number % len(contents)] + number.to_bytes(4, "big"))
-        rows.append(Record(path=path, person=number, camera=1, modality=Modality.VISIBLE, split="train"))
-    return Records.build(folder / "copies", rows)
+    contents = {
+        modality: [drawn.file(int(row)).read_bytes() for row in drawn.rows(modality=modality)] for modality in Modality
+    }
+    records = table_of(folder, count)
+    records.root.mkdir()
+    for row, record in enumerate(records):
+        several = contents[record.modality]
+        records.file(row).write_bytes(several[row % len(several)] + row.to_bytes(4, "big"))
+    return records
 
 
-def timed(call: Callable[[], _Result]) -> tuple[float, float, _Result]:
-    """Wall seconds, CPU seconds of all threads, and the result."""
-    wall, busy = time.perf_counter(), time.process_time()
-    result = call()
-    return time.perf_counter() - wall, time.process_time() - busy, result
-
-
-def anonymous() -> float:
-    """MiB of this process that the system can only swap, not drop."""
-    lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines["RssAnon"].split()[0]) / 1024
+def opened(records: Records, folder: Path) -> PixelCache:
+    cache = open_pixel_cache(
+        records, np.arange(len(records)), folder=folder / "cache", height=HEIGHT, width=WIDTH, say=print
+    )
+    if cache is None:
+        raise SystemExit(1)
+    return cache
 
 
 def drop_from_memory(file: Path) -> None:
@@ -81,10 +108,13 @@ def drop_from_memory(file: Path) -> None:
 
 
 def read_all(cache: PixelCache, order: np.ndarray) -> float:
-    """Read every image once, in batches; the most anonymous memory on the way, in MiB."""
-    return max(
-        anonymous() for start in range(0, len(order), BATCH) if len(cache.batch(order[start : start + BATCH])) > 0
-    )
+    """Read every image once, in batches; the most undroppable memory on the way, in MiB."""
+    most = 0.0
+    for number, start in enumerate(range(0, len(order), BATCH)):
+        cache.batch(order[start : start + BATCH])
+        if number % 10 == 0:
+            most = max(most, undroppable(os.getpid())[0])
+    return most
 
 
 def compare(records: Records, cache: PixelCache, random: np.random.Generator) -> tuple[list[float], list[float]]:
@@ -100,63 +130,138 @@ def compare(records: Records, cache: PixelCache, random: np.random.Generator) ->
     return decoding, cached
 
 
-def measure(folder: Path, count: int | None) -> list[tuple[str, str]]:
-    records = made_images(folder, count)
-    rows, random = np.arange(len(records)), np.random.default_rng(0)
-
-    def opened() -> PixelCache:
-        cache = open_pixel_cache(records, rows, folder=folder / "cache", height=HEIGHT, width=WIDTH)
-        if cache is None:
-            raise SystemExit(f"the disk of {folder} is too small")
-        return cache
-
-    size = sum(records.file(row).stat().st_size for row in range(len(records))) / len(rows)
-    facts = [("images", f"{len(records):,}"), ("a JPEG, on average", f"{size / 1024:.0f} KiB")]
-    wall, busy, _ = timed(opened)
-    facts.append(("writing the cache, a thread for each core", f"{len(records) / wall:.0f} images/s"))
-    facts.append(("the same, for a CPU second", f"{len(records) / busy:.0f} images"))
+def measure_reading(folder: Path, count: int) -> Iterator[tuple[str, str]]:
+    records, random = made_images(folder, count), np.random.default_rng(0)
+    size = sum(records.file(row).stat().st_size for row in range(len(records))) / len(records)
+    yield "images", f"{len(records):,}"
+    yield "a JPEG, on average", f"{size / 1024:.0f} KiB"
+    wall, busy, _ = timed(lambda: opened(records, folder))
+    yield "writing the cache, a thread for each core", f"{len(records) / wall:.0f} images/s"
+    yield "the same, for a CPU second", f"{len(records) / busy:.0f} images"
     time.sleep(2.5)  # the notes leave out younger files
     for notes in (folder / "cache").glob("images-*.json"):
         notes.unlink()
-    wall, _, _ = timed(opened)
-    facts.append(("opening it again, every file hashed", f"{wall:.2f} s"))
-    wall, _, cache = timed(opened)
-    facts.append(("opening it again, no file changed", f"{wall:.2f} s"))
+    wall, _, _ = timed(lambda: opened(records, folder))
+    yield "opening it again, every file hashed", f"{wall:.2f} s"
+    wall, _, cache = timed(lambda: opened(records, folder))
+    yield "opening it again, no file changed", f"{wall:.2f} s"
     (pixels,) = (folder / "cache").glob("*/pixels.u8")
-    facts.append(("the cache", f"{pixels.stat().st_size / 1e9:.2f} GB"))
+    yield "the cache", f"{pixels.stat().st_size / 1e9:.2f} GB"
     drop_from_memory(pixels)
-    before, order = anonymous(), random.permutation(len(records))
+    before, order = undroppable(os.getpid())[0], random.permutation(len(records))
     wall, _, most = timed(lambda: read_all(cache, order))
-    facts.append(("reading all at random, first from the disk", f"{len(records) / wall:,.0f} images/s"))
-    facts.append(("anonymous memory: before, most while reading all", f"{before:.0f}, {most:.0f} MiB"))
+    yield "reading all at random, first from the disk", f"{len(records) / wall:,.0f} images/s"
+    wall, _, _ = timed(lambda: read_all(cache, order))
+    yield "reading all at random, again", f"{len(records) / wall:,.0f} images/s"
+    yield "undroppable memory: before, most while reading all", f"{before:.0f}, {most:.0f} MiB"
     decoding, cached = compare(records, cache, random)
-    ratios = sorted(one / other for one, other in zip(decoding, cached))
-    facts.append(("decoding, for a CPU second", f"{1 / statistics.median(decoding):,.0f} images"))
-    facts.append(("from the cache, for a CPU second", f"{1 / statistics.median(cached):,.0f} images"))
-    facts.append(
-        ("ratio (least - most of the rounds)", f"{ratios[len(ratios) // 2]:.0f} ({ratios[0]:.0f} - {ratios[-1]:.0f})")
+    yield "decoding, for a CPU second", f"{1 / statistics.median(decoding):,.0f} images"
+    yield "from the cache, for a CPU second", f"{1 / statistics.median(cached):,.0f} images"
+    yield "ratio (least - most of the rounds)", ratio(decoding, cached)
+
+
+class _Enough(Exception):  # noqa: N818 - no error
+    """The steps that are looked at are done."""
+
+
+def light_recipe() -> RecipeConfig:
+    recipe = RECIPES["mscmnet"]
+    return replace(recipe, network=replace(recipe.network, **LIGHT))
+
+
+def train(mark: Mark, folder: Path, count: int, cached: bool, workers: int) -> None:
+    """The first steps of a training; a mark before the data come, one before the first step and one after each."""
+    torch.set_num_threads(1)
+    recipe = light_recipe()
+    arguments = network_arguments(recipe.network, identities=PERSONS, seed=0)
+    network = build_network(**arguments)
+    mark("network")
+    records = table_of(folder, count)
+    cache = opened(records, folder) if cached else None
+    mark("data")
+
+    def on_step(report: StepReport) -> None:
+        mark(f"step {report.step + 1}")
+        if report.step + 1 == STEPS:
+            raise _Enough
+
+    with tempfile.TemporaryDirectory() as out, suppress(_Enough):
+        fit(
+            network,
+            records,
+            out=Path(out) / "run",
+            views=make_views(**asdict(recipe.views)),
+            criterion=make_criterion(streams=arguments["streams"], **asdict(recipe.loss)),
+            epochs=recipe.epochs,
+            identities=recipe.identities,
+            images=recipe.images,
+            accelerator="cpu",
+            workers=workers,
+            cache=cache,
+            log_every=1,
+            on_step=on_step,
+            **asdict(recipe.optimizer),
+        )
+
+
+def measure_training(folder: Path, count: int) -> Iterator[str]:
+    """Rows of a table, a training each."""
+    for size in (FEW, count):
+        if not (folder / f"images-{size}").exists():
+            opened(made_images(folder, size), folder)
+    for workers in (0, 2):
+        for size, cached in dict.fromkeys([(FEW, True), (count, True), (count, False)]):
+            taken = watched(train, folder, size, cached, workers)
+            whole = [sum(both) for name, several in taken.items() if name != "network" for both in several]
+            rests = [sum(several[0]) for name, several in taken.items() if name.startswith("step")]
+            others = [other for several in taken.values() for _, other in several]
+            yield (
+                f"| {size:,} | {'cache' if cached else 'JPEGs'} | {workers} | {sum(taken['network'][0]):.0f} "
+                f"| {sum(taken['data'][0]):.0f} | {max(whole):.0f} | {statistics.median(rests):.0f} "
+                f"| {max(others):.0f} |"
+            )
+
+
+def print_training(rows: list[str]) -> None:
+    recipe = light_recipe()
+    network = build_network(**network_arguments(recipe.network, identities=PERSONS, seed=0))
+    size = sum(parameter.nbytes for parameter in network.parameters()) / 2**20
+    batch = recipe.identities * recipe.images
+    print("\nUndroppable memory of a training and its workers, in MiB: recipe `mscmnet`, its batch of")
+    print(f"{batch} visible and {batch} infrared images of {HEIGHT} x {WIDTH} in {len(network.streams)} streams, its")
+    print(
+        f"{recipe.epochs} epochs ahead, stopped after {STEPS} steps; on the CPU in float32, one thread. The network is"
     )
-    return facts
+    print(
+        f"a light one, {LIGHT['backbone']} with {size:.1f} MiB of parameters, and as many of gradients and momentum.\n"
+    )
+    print("| images | from | workers | network built | data ready | most | after a step | the workers' part, most |")
+    print("|---:|---|---:|---:|---:|---:|---:|---:|")
+    print("\n".join(rows))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help=f"{FULL:,} images")
+    parser.add_argument("--train", action="store_true", help="measure the memory of trainings, too")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; the system's temporary one by default")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    count = FULL if arguments.full else FEW
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        facts = measure(Path(folder), FULL if arguments.full else None)
+        facts = list(measure_reading(Path(folder), count))
+        trainings = list(measure_training(Path(folder), count)) if arguments.train else []
+    command = f"python benchmarks/pixel_cache.py{' --full' * arguments.full}{' --train' * arguments.train}"
     print("# Reading training images from the pixel cache\n")
-    print(f"- {processor()}, {os.cpu_count()} cores, {platform.system()}, load average {os.getloadavg()[0]:.1f}")
-    print(f"- Python {platform.python_version()}, NumPy {np.__version__}, Pillow {PIL.__version__}")
-    print(f"- {datetime.date.today().isoformat()}, `python benchmarks/pixel_cache.py{' --full' * arguments.full}`")
+    print(describe(command, "numpy", "pillow"))
     print(f"- {HEIGHT} x {WIDTH} pixels, drawn by `vireid synth`; batches of {BATCH} random images, {ROUNDS} rounds in")
     print("  turns; one thread unless said otherwise\n")
     print("| what | measured |")
     print("|---|---:|")
     print("\n".join(f"| {name} | {value} |" for name, value in facts))
+    if trainings:
+        print_training(trainings)
 
 
 if __name__ == "__main__":
