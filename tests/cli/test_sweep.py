@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from vireid.cli.recipe_config import OptimizerConfig
 from vireid.cli.recipes import RECIPES
 from vireid.cli.sweep import sweep
 from vireid.cli.sweeps import Cell
+from vireid.data import read
 from vireid.types import VireidError
 
 SMALL = RECIPES["mscmnet-small"]
@@ -255,6 +257,31 @@ def test_two_jobs_find_the_numbers_of_one_and_print_a_line_a_cell(config, grid, 
     assert lines[-1].startswith("failed: impossible, seed 0: a step needs 9 identities")
     assert lines[-1].endswith(f"({parallel.out / 'impossible' / 'seed-0.log'})")
     assert "epoch 1/1: loss identity " in (parallel.out / "full" / "seed-0.log").read_text()
+
+
+def test_all_trainings_of_a_sweep_share_one_pixel_cache_and_find_the_numbers_of_none(
+    config, tmp_path, capsys, monkeypatch
+):
+    assert sweep(config) == 0
+    monkeypatch.chdir(tmp_path)
+    cached = dataclasses.replace(config, out=tmp_path / "cached", cache=Path("pixels"), seeds=2, jobs=2)
+    assert sweep(cached) == 0
+    for key in ("plain", "full"):
+        first, again = (
+            json.loads((out / key / "seed-0" / "result.json").read_text()) for out in (config.out, cached.out)
+        )
+        assert again["weights"] == first["weights"]
+        for seed in range(2):
+            resolved = json.loads((cached.out / key / f"seed-{seed}" / "config.json").read_text())["settings"]["cache"]
+            assert resolved == str(tmp_path / "pixels")
+    (pixels,) = (tmp_path / "pixels").glob("32x16-*/pixels.u8")
+    trained_on = len(read("sysu", config.root, splits=("train",)).rows(splits=["train"]))
+    assert pixels.stat().st_size == trained_on * 3 * 32 * 16, "each image stands there once"
+    assert " --cache pixels " in (cached.out / "table.md").read_text()
+    # Where pixels come from is no setting of a result: the sweep goes on without.
+    capsys.readouterr()
+    assert sweep(dataclasses.replace(cached, cache=None)) == 0
+    assert "4 of 4 trainings are done already\n" in capsys.readouterr().out
 
 
 class FakeJob:

@@ -104,6 +104,8 @@ class SweepConfig:
     """Where the backbones start, as --network.weights of vireid train."""
     part_maps: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: ROOT/parts)")] = None
     """Part maps, for cells with a parsing loss."""
+    cache: OptionalFolder = None
+    """Keep decoded images there for all trainings of the sweep, as --cache of vireid train."""
     jobs: int = 1
     """Trainings at a time, each in a process of its own; with several GPUs each gets one."""
     submit: Literal["here", "slurm", "local"] = "here"

@@ -150,6 +150,7 @@ def _training(config: SweepConfig, cell: Cell, seed: int) -> TrainConfig:
         seed=seed,
         resume=True,
         part_maps=config.part_maps.resolve() if config.part_maps and cell.recipe.loss.parsing_weight else None,
+        cache=config.cache.resolve() if config.cache else None,
         accelerator=config.accelerator,
         workers=config.workers,
     )

@@ -137,6 +137,7 @@ def _command(config: SweepConfig) -> str:
             words += [f"--{key}", str(getattr(config, key))]
     words += ["--weights", Path(config.weights).name] if config.weights else []
     words += ["--part-maps", config.part_maps.name] if config.part_maps else []
+    words += ["--cache", config.cache.name] if config.cache else []
     words += ["--submit-options", *config.submit_options] if config.submit_options else []
     words += ["--small"] if config.small else []
     return shlex.join(words)
