@@ -85,3 +85,25 @@ def test_the_released_schedule():
 def test_the_papers_schedule_has_no_warm_up():
     factors = [learning_rate_factor(epoch, warmup_epochs=0, milestones=[30, 90, 120]) for epoch in (0, 29, 30, 90, 149)]
     assert factors == [1.0, 1.0, 0.1, 0.01, 0.001]
+
+
+def test_a_fused_step_is_the_plain_one():
+    (one, fused), (other, _) = make(), make()
+    other.load_state_dict(one.state_dict())
+    plain = torch.optim.SGD(
+        [{"params": [*other.trunk.parameters()], "lr": 0.01}, {"params": [*other.head.parameters()], "lr": 0.1}],
+        momentum=0.9,
+        weight_decay=5e-4,
+        nesterov=True,
+        foreach=False,
+    )
+    set_learning_rate(fused, 1.0)
+    for number in range(4):
+        random = torch.Generator().manual_seed(number)
+        for weight, same in zip(one.parameters(), other.parameters()):
+            weight.grad = torch.randn(weight.shape, generator=random)
+            same.grad = weight.grad.clone()
+        fused.step()
+        plain.step()
+    for weight, same in zip(one.parameters(), other.parameters()):
+        torch.testing.assert_close(weight, same, rtol=1e-6, atol=0)

@@ -48,7 +48,12 @@ def make_optimizer(
         {"params": [parameter for parameter in trained if id(parameter) in head], "base_rate": head_learning_rate},
     ]
     return torch.optim.SGD(
-        groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov and momentum > 0
+        groups,
+        lr=learning_rate,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov and momentum > 0,
+        fused=True,
     )
 
 
