@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -467,6 +468,34 @@ def test_arguments_out_of_range_are_refused(records, folder, changes, text):
     with pytest.raises(VireidError, match=text):
         Opened(records, folder, **changes)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "got"),
+    [
+        (np.array([0.0, 1.0]), r"float64 of shape \(2,\)"),
+        (np.array([np.nan]), r"float64 of shape \(1,\)"),
+        (np.array([[0, 1], [2, 3]]), r"int64 of shape \(2, 2\)"),
+        (np.array(2), r"int64 of shape \(\)"),
+        (np.arange(COUNT) > 3, rf"bool of shape \({COUNT},\)"),
+        (np.array(["00.png"]), r"<U6 of shape \(1,\)"),
+    ],
+)
+def test_rows_that_are_no_list_of_integers_are_refused(records, folder, monkeypatch, rows, got):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # outside of tests nobody else looks
+    with pytest.raises(VireidError, match=f"rows must be integers on one axis, got {got}; np.flatnonzero makes"):
+        open_pixel_cache(records, rows, folder=folder, **SIZE)
+    assert not folder.exists()
+    cache = open_pixel_cache(records, np.arange(COUNT), folder=folder, **SIZE)
+    with pytest.raises(VireidError, match=f"rows must be integers on one axis, got {got}"):
+        cache.batch(rows)
+
+
+def test_a_folder_may_be_a_text_and_rows_a_list(records, folder, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    cache = open_pixel_cache(records, [3, 1], folder=str(folder), **SIZE)
+    assert torch.equal(cache.batch([1, 3]), load_batch(records, np.array([1, 3]), **SIZE))
+    assert len(open_pixel_cache(records, [], folder=str(folder), **SIZE).batch([])) == 0
 
 
 def test_a_cache_taken_over_by_another_process_is_checked_anew(records, folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from vireid.data.images import load_image
 from vireid.types import Records, VireidError
 
-__all__ = ["ImageDataset", "load_batch"]
+__all__ = ["ImageDataset", "load_batch", "row_numbers"]
 
 
 class ImageDataset(Dataset[Tensor]):
@@ -27,17 +27,15 @@ class ImageDataset(Dataset[Tensor]):
         width: of every image, in pixels.
 
     Raises:
-        VireidError: a size that is not positive, a row that is not in the table; and when an item is asked for, an
-            image that cannot be decoded.
+        VireidError: a size that is not positive, rows that are no integers, a row that is not in the table; and when
+            an item is asked for, an image that cannot be decoded.
     """
 
     def __init__(self, records: Records, rows: Int[np.ndarray, " b"] | None = None, *, height: int, width: int) -> None:
         if height < 1 or width < 1:
             raise VireidError(f"images need a positive height and width, got {height} x {width}")
         self.records = records
-        self.rows = np.arange(len(records)) if rows is None else np.asarray(rows)
-        if self.rows.size and not (self.rows.min() >= 0 and self.rows.max() < len(records)):
-            raise VireidError(f"rows must lie in 0 .. {len(records) - 1}, got {self.rows.min()} .. {self.rows.max()}")
+        self.rows = np.arange(len(records)) if rows is None else row_numbers(rows, len(records))
         self.height, self.width = height, width
 
     def __len__(self) -> int:
@@ -59,3 +57,20 @@ def load_batch(records: Records, rows: Int[np.ndarray, " b"], *, height: int, wi
     if not len(dataset):
         return torch.empty((0, 3, height, width), dtype=torch.uint8)
     return torch.stack([dataset[index] for index in range(len(dataset))])
+
+
+def row_numbers(rows: Int[np.ndarray, " b"], count: int) -> Int64[np.ndarray, " b"]:
+    """Rows of a table of ``count``, looked at before NumPy makes something else of them.
+
+    Raises:
+        VireidError: no integers, not one axis, or out of range.
+    """
+    given = np.asarray(rows)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise VireidError(
+            f"rows must be integers on one axis, got {given.dtype} of shape {given.shape}; np.flatnonzero makes them "
+            "of a mask, astype(int) of whole numbers"
+        )
+    if given.size and not (given.min() >= 0 and given.max() < count):
+        raise VireidError(f"rows must lie in 0 .. {count - 1}, got {given.min()} .. {given.max()}")
+    return given.astype(np.int64)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int, Int64, UInt8
 from torch import Tensor
 
-from vireid.data.dataset import ImageDataset
+from vireid.data.dataset import ImageDataset, row_numbers
 from vireid.data.faults import FaultError
 from vireid.data.image_digests import digest_of, image_digests, stamps_file
 from vireid.data.in_threads import in_threads
@@ -56,7 +56,7 @@ class PixelCache:
             VireidError: a row that is not in the table or was not asked for when the cache was opened, or pixels that
                 were damaged or removed since.
         """
-        slots = self._slots[self._within(rows)]
+        slots = self._slots[row_numbers(rows, len(self._slots))]
         if (slots < 0).any():
             row = int(rows[int(np.argmin(slots))])
             raise VireidError(f"row {row} is not in the pixel cache; open the cache with all rows that are read")
@@ -75,11 +75,6 @@ class PixelCache:
             self._checked[slots[place]] = True
         return torch.from_numpy(images)
 
-    def _within(self, rows: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
-        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self._slots)):
-            raise VireidError(f"rows must lie in 0 .. {len(self._slots) - 1}, got {rows.min()} .. {rows.max()}")
-        return rows
-
     def __getstate__(self) -> dict[str, Any]:
         # Whoever takes it over maps the file anew, and must look at the checksums anew.
         return self.__dict__ | {"_pixels": None, "_checked": np.zeros_like(self._checked)}
@@ -89,7 +84,7 @@ def open_pixel_cache(
     records: Records,
     rows: Int[np.ndarray, " b"],
     *,
-    folder: Path,
+    folder: Path | str,
     height: int,
     width: int,
     workers: int | None = None,
@@ -115,9 +110,11 @@ def open_pixel_cache(
         The cache, or None where the disk is too small: read with `load_batch` then.
 
     Raises:
-        VireidError: an image that cannot be read (with its path), rows or a size out of range, a folder that cannot be
+        VireidError: an image that cannot be read (with its path), rows that are no integers, rows or a size out of
+            range, a folder that cannot be
             written, a cache of another version of the format.
     """
+    folder = Path(folder)
     dataset = ImageDataset(records, height=height, width=width)
     rows = np.unique(ImageDataset(records, rows, height=height, width=width).rows)
     store = PixelStore(folder, height=height, width=width)
