@@ -25,8 +25,9 @@ from vireid.transforms import (
     luma,
     normalize,
     pad_and_crop,
-    scale_channels,
 )
+from vireid.transforms.erase import paint_boxes_
+from vireid.transforms.normalize import normalize_levels_
 
 IMAGES = torch.randint(0, 256, (5, 3, 12, 7), dtype=torch.uint8, generator=generator(0, 0, 0, "images"))
 FLOATS = normalize(IMAGES)
@@ -50,7 +51,7 @@ def test_grayscale_is_pillows():
 def test_brightness_is_pillows(factor: float):
     image = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
     expected = pixels(ImageEnhance.Brightness(pillow(image[0])).enhance(factor))
-    assert torch.equal(brighten(image, torch.tensor([factor]))[0], expected)
+    assert torch.equal(brighten(image, torch.tensor([factor]))[0], expected.float())
 
 
 def test_brightness_has_a_factor_an_image():
@@ -87,7 +88,11 @@ def test_flip_mirrors_left_and_right():
 
 @pytest.mark.parametrize("chosen", [[True, False, True, True, False], [False] * 5, [True] * 5])
 def test_only_the_chosen_are_changed(chosen: list[bool]):
-    out = change_chosen(IMAGES, torch.tensor(chosen), flip)
+    images = IMAGES.clone()
+    out = change_chosen(images, torch.tensor(chosen), flip)
+    assert torch.equal(images, IMAGES)
+    assert torch.equal(change_chosen(images, torch.tensor(chosen), flip, in_place=True), out)
+    assert torch.equal(images, out)
     for image, result, changed in zip(IMAGES, out, chosen, strict=True):
         assert torch.equal(result, image.flip(2) if changed else image)
 
@@ -104,18 +109,23 @@ def test_luma_is_the_weighted_sum():
         torch.testing.assert_close(channel, expected)
 
 
-def test_exchange_copies_the_drawn_channel():
-    out = exchange_channels(FLOATS, torch.tensor([2, 0, 1, 1, 2]))
-    for image, result, channel in zip(FLOATS, out, [2, 0, 1, 1, 2], strict=True):
-        assert all(torch.equal(result[c], image[channel]) for c in range(3))
+@pytest.mark.parametrize("images", [IMAGES, FLOATS, IMAGES.contiguous(memory_format=torch.channels_last)])
+@pytest.mark.parametrize(
+    "channels", [[[2, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 2], [2, 2, 0]], [[2], [0], [1], [1], [2]]]
+)
+def test_exchange_copies_the_drawn_channels(images: torch.Tensor, channels: list[list[int]]):
+    out = exchange_channels(images, torch.tensor(channels))
+    assert out.shape == (5, len(channels[0]), 12, 7)
+    for image, result, sources in zip(images, out, channels, strict=True):
+        assert all(torch.equal(result[place], image[source]) for place, source in enumerate(sources))
 
 
-def test_scale_multiplies_each_channel_by_its_own():
-    factors = torch.rand(5, 3)
-    out = scale_channels(FLOATS, factors)
-    for i in range(5):
-        for c in range(3):
-            assert torch.equal(out[i, c], FLOATS[i, c] * factors[i, c])
+@pytest.mark.parametrize("channels", [[[2, 0, 1]] * 5, [[1], [1], [0], [2], [0]]])
+def test_levels_are_normalised_and_painted_as_the_channels_they_came_from(channels: list[list[int]]):
+    sources, boxes = torch.tensor(channels), torch.tensor([[1, 4, 2, 5]] * 5)
+    levels = exchange_channels(IMAGES, sources).float()
+    out = paint_boxes_(normalize_levels_(levels, sources), boxes, torch.tensor([0.1, 0.2, 0.3])[sources])
+    assert torch.equal(out, exchange_channels(erase(FLOATS, boxes, (0.1, 0.2, 0.3)), sources))
 
 
 def test_erase_paints_the_box_and_nothing_else():
@@ -176,7 +186,7 @@ def test_inputs_are_not_written():
     bytes_before, floats_before = IMAGES.clone(), FLOATS.clone()
     ones, zeros = torch.ones(5), torch.zeros(5, dtype=torch.long)
     grayscale(IMAGES), brighten(IMAGES, 0.5 * ones), pad_and_crop(IMAGES, zeros, zeros, 1), normalize(IMAGES)
-    normalize(FLOATS), luma(FLOATS), exchange_channels(FLOATS, zeros), scale_channels(FLOATS, torch.zeros(5, 3))
+    normalize(FLOATS), luma(FLOATS), exchange_channels(FLOATS, zeros[:, None])
     erase(FLOATS, torch.tensor([[0, 5, 0, 5]] * 5)), change_chosen(FLOATS, ones.bool(), flip)
     assert torch.equal(IMAGES, bytes_before)
     assert torch.equal(FLOATS, floats_before)

@@ -34,6 +34,39 @@ def test_jitter_is_pillows_in_the_drawn_order():
         assert min(off[:place] + off[place + 1 :]) > 3
 
 
+def slowly(image: torch.Tensor, amounts: list[float], order: list[int]) -> torch.Tensor:
+    for change in order:
+        image = CHANGES[change](image, amounts[change])
+    return image
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_one_change_is_torchvisions_to_a_level(first: int):
+    # dark, bright, gray and faint images, where hue and saturation are steep or undefined
+    images = torch.randint(0, 256, (40, 3, 16, 12), dtype=torch.uint8, generator=generator(1, 0, 0, "images"))
+    images[0], images[1], images[2:6] = 0, 255, images[2:6, :1]
+    images[6:20] = images[6:20] // 100 + 120
+    drawn, _ = draw_jitter(40, generator(1, 0, 0, "amounts"), hue=0.5)
+    amounts = torch.tensor([[1.0, 1.0, 1.0, 0.0]]).repeat(40, 1)
+    amounts[:, first] = drawn[:, first]
+    order = [first, *(change for change in range(4) if change != first)]
+    slow = torch.stack([slowly(image, own, order) for image, own in zip(images, amounts.tolist())])
+    off = (jitter(images, amounts, torch.tensor([order] * 40)).int() - slow.int()).abs()
+    assert off.max() <= (first > 1)
+    # of a gray pixel's levels saturation makes a whole number, so the last bit of a float tells which side it falls on
+    assert (off > 0).double().mean() < 0.01
+
+
+def test_all_changes_are_torchvisions_in_each_images_own_order():
+    images = torch.randint(0, 256, (48, 3, 16, 12), dtype=torch.uint8, generator=generator(2, 0, 0, "images"))
+    amounts, order = draw_jitter(48, generator(2, 0, 0, "amounts"))
+    slow = [slowly(*each) for each in zip(images, amounts.tolist(), order.tolist())]
+    off = (jitter(images, amounts, order).int() - torch.stack(slow).int()).abs()
+    # a level's difference may be stretched by what comes after it
+    assert off.max() <= 3
+    assert (off > 0).double().mean() < 0.002
+
+
 def test_jitter_by_nothing_changes_nothing():
     amounts = torch.tensor([[1.0, 1.0, 1.0, 0.0]] * 4)
     _, order = draw_jitter(4, generator(0, 0, 0, "order"))

@@ -1,17 +1,13 @@
-"""The views: replay, a sample's own draws, and the pixel statistics of torchvision on Pillow images."""
+"""The views: replay, a sample's own draws, rates, and what is refused."""
 
-import random
-from collections.abc import Callable
 from dataclasses import replace
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from scipy import stats
 from torch import Tensor
-from torchvision import transforms as tv
 
 from vireid import transforms
 from vireid.transforms import IMAGENET_MEAN, IMAGENET_STD, Movement, View, generator, make_views, normalize
@@ -142,78 +138,6 @@ def test_bad_input(view: View, images: Tensor, message: str, monkeypatch: pytest
         drawn(view, images)
     with pytest.raises(VireidError, match=message):
         transforms.evaluation_view(images)
-
-
-# The table "Augmentation" of the method's reference page, a step a line, one Pillow image at a time.
-
-
-def slow_erase(image: Tensor) -> Tensor:
-    if random.random() >= 0.5:
-        return image
-    _, height, width = image.shape
-    for _ in range(100):
-        area, aspect = random.uniform(0.02, 0.4) * height * width, random.uniform(0.3, 1 / 0.3)
-        tall, wide = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
-        if tall < height and wide < width:
-            top, left = random.randint(0, height - tall), random.randint(0, width - wide)
-            for channel, fill in enumerate((0.4914, 0.4822, 0.4465)):
-                image[channel, top : top + tall, left : left + wide] = fill
-            return image
-    return image
-
-
-def slow_exchange(image: Tensor) -> Tensor:
-    return image[random.randrange(3)].repeat(3, 1, 1)
-
-
-def slow_infrared_gray(image: Tensor) -> Tensor:
-    if random.random() < 0.5:
-        return image[1].repeat(3, 1, 1)
-    if random.random() < 0.5:
-        return (0.2989 * image[0] + 0.5870 * image[1] + 0.1140 * image[2]).repeat(3, 1, 1)
-    return image
-
-
-def slow_scale(image: Tensor) -> Tensor:
-    if random.random() < 0.5:
-        for channel in range(3):
-            image[channel] *= 2 * random.uniform(0.01, 0.5)
-    return image
-
-
-MOVED = [
-    tv.Pad(PADDING),
-    tv.RandomCrop((HEIGHT, WIDTH)),
-    tv.RandomHorizontalFlip(0.5),
-    tv.ToTensor(),
-    tv.Normalize(IMAGENET_MEAN, IMAGENET_STD),
-    slow_erase,
-]
-SLOW: dict[str, Callable[[Image.Image], Tensor]] = {
-    "visible_global": tv.Compose([tv.RandomGrayscale(0.5), *MOVED]),
-    "visible_channel": tv.Compose([*MOVED, slow_exchange]),
-    "infrared_global": tv.Compose([*MOVED, slow_infrared_gray]),
-    "infrared_channel": tv.Compose([tv.ColorJitter(brightness=0.5), *MOVED, slow_scale]),
-}
-
-
-def test_pixel_statistics_are_those_of_the_slow_reference(name: str, view: View):
-    count = 2500
-    image = made_images(1)
-    random.seed(1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        pillow = Image.fromarray(image[0].permute(1, 2, 0).numpy())
-        slow = torch.stack([SLOW[name](pillow) for _ in range(count)]).double()
-    fast = drawn(view, image.expand(count, -1, -1, -1)).double()
-
-    # the first moment, the second, and how channels go together, at each place
-    for moment in (lambda x: x, lambda x: x * x, lambda x: x * x.roll(1, dims=1), lambda x: x * x.flip(3)):
-        a, b = moment(slow), moment(fast)
-        error = ((a.var(dim=0) + b.var(dim=0)) / count).sqrt()
-        deviations = ((a.mean(dim=0) - b.mean(dim=0)) / error).abs().numpy()
-        assert deviations.max() < 5  # of 480 numbers, 4 standard errors are rare and 5 are not chance
-        assert np.sqrt((deviations**2).mean()) < 1.3
 
 
 # Rates, one draw switched on at a time: 4,000 samples tell 0.5 from 0.54.

@@ -1,7 +1,7 @@
 """Batched augmentation on the training device, with randomness that can be replayed."""
 
 from vireid.transforms.blur import blur
-from vireid.transforms.channels import exchange_channels, scale_channels
+from vireid.transforms.channels import exchange_channels
 from vireid.transforms.chosen import change_chosen
 from vireid.transforms.color import brighten, grayscale, luma
 from vireid.transforms.common import View
@@ -48,7 +48,6 @@ __all__ = [
     "move_part_maps",
     "normalize",
     "pad_and_crop",
-    "scale_channels",
     "visible_blurred",
     "visible_channel",
     "visible_global",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 __all__ = ["blur"]
 
@@ -19,11 +19,22 @@ def blur(images: UInt8[Tensor, "b 3 h w"], sigmas: Float[Tensor, " b"]) -> UInt8
         images: bytes.
         sigmas: standard deviations in pixels, above 0.
     """
+    count, depth, height, width = images.shape
+    if not count:
+        return images.clone()
     # a mirrored edge cannot be wider than what it mirrors
-    across, down = (2 * min(REACH, side - 1) + 1 for side in (images.shape[3], images.shape[2]))
-    blurred = torch.empty_like(images)
-    for place, (image, sigma) in enumerate(zip(images, sigmas.tolist())):
-        # one way after the other: a fifth of the time of torchvision's square kernel
-        rows = F.gaussian_blur(image.float(), [across, 1], [sigma, sigma])
-        blurred[place] = F.gaussian_blur(rows, [1, down], [sigma, sigma]).round_()
-    return blurred
+    across, down = min(REACH, width - 1), min(REACH, height - 1)
+    padded = F.pad(images.float(), (across, across, down, down), mode="reflect")
+    # each channel of each image is a group of its own, and one way follows the other: 26 products, not 169
+    planes = padded.reshape(1, count * depth, *padded.shape[2:])
+    rows = F.conv2d(planes, _weights(sigmas, across, images)[:, None, None], groups=count * depth)
+    blurred = F.conv2d(rows, _weights(sigmas, down, images)[:, None, :, None], groups=count * depth)
+    return blurred.view(images.shape).round_().byte()
+
+
+def _weights(sigmas: Tensor, reach: int, images: Tensor) -> Tensor:
+    """The Gaussian of each channel of each image, b * c x (2 reach + 1), on the device of the images."""
+    places = torch.arange(-reach, reach + 1, device=sigmas.device)
+    weights = torch.exp(-((places / sigmas[:, None]) ** 2) / 2)
+    of_images = (weights / weights.sum(dim=1, keepdim=True)).repeat_interleave(images.shape[1], dim=0)
+    return of_images.to(images.device, non_blocking=True)

@@ -1,32 +1,29 @@
-"""Changes to whole channels of normalised images."""
+"""Which channel of an image becomes which of its view."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
-__all__ = ["exchange_channels", "scale_channels"]
+__all__ = ["exchange_channels"]
 
 
-def exchange_channels(images: Float[Tensor, "b 3 h w"], channel: Int[Tensor, " b"]) -> Float[Tensor, "b 3 h w"]:
-    """Copy one channel of each image to all three.
+def exchange_channels(images: Shaped[Tensor, "b c h w"], channels: Int[Tensor, "b s"]) -> Shaped[Tensor, "b s h w"]:
+    """Put other channels of each image in the place of its own.
 
     Args:
-        images: in any range.
-        channel: which one, 0 to 2, one choice an image.
+        images: of any type; not written.
+        channels: for each image, the channel that each of the result's is a copy of.
 
     Reference:
         CAJ (Ye et al., Channel Augmented Joint Learning for Visible-Infrared Recognition, ICCV 2021).
+
+    >>> image = torch.tensor([10, 20, 30])[None, :, None, None]
+    >>> exchange_channels(image, torch.tensor([[1, 1, 1]])).flatten()
+    tensor([20, 20, 20])
     """
-    sample = torch.arange(len(images), device=images.device)
-    return images[sample, channel.to(images.device)][:, None].repeat(1, 3, 1, 1)
-
-
-def scale_channels(images: Float[Tensor, "b 3 h w"], factors: Float[Tensor, "b 3"]) -> Float[Tensor, "b 3 h w"]:
-    """Multiply each channel of each image by its own factor; 1 changes nothing.
-
-    Reference:
-        MSCMNet's infrared channel expansion, section III-A.
-    """
-    return images * factors.to(images.device)[:, :, None, None]
+    count, depth = images.shape[:2]
+    first = depth * torch.arange(count, device=channels.device)
+    planes = (first[:, None] + channels).flatten().to(images.device, non_blocking=True)
+    return images.flatten(0, 1).index_select(0, planes).unflatten(0, channels.shape)

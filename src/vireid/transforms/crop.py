@@ -26,14 +26,18 @@ def pad_and_crop(
     Args:
         images: of any type.
         top, left: first row and column of the window in the padded image, 0 to twice the padding; the padding itself
-            gives the image back.
+            gives the image back. On the CPU.
         padding: zeros on each side, in pixels.
     """
     if padding == 0:
         return images
-    padded = F.pad(images, (padding, padding, padding, padding))
-    # every window of the padded image as a view: taking one a sample copies just its pixels
-    height, width = images.shape[2:]
-    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-    sample = torch.arange(len(images), device=images.device)
-    return windows[sample, :, top.to(images.device), left.to(images.device)]
+    padded = F.pad(images, (padding, padding, padding, padding)).contiguous()
+    count, depth, height, width = images.shape
+    tall, wide = padded.shape[2:]
+    # Rows of the memory lie ``wide`` apart, so whatever pixel one starts at, an image of the old size starts there: of
+    # all these, overlapping as they do, one a channel is copied, row by row.
+    starts = padded.numel() - (height - 1) * wide - width + 1
+    windows = padded.as_strided((max(starts, 0), height, width), (1, wide, 1))
+    corners = (top * wide + left)[:, None] + tall * wide * torch.arange(count * depth).view(count, depth)
+    taken = windows.index_select(0, corners.flatten().to(images.device, non_blocking=True))
+    return taken.unflatten(0, (count, depth))

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from vireid.transforms.channels import exchange_channels, scale_channels
 from vireid.transforms.chosen import change_chosen, draw_chosen
 from vireid.transforms.color import brighten, luma
 from vireid.transforms.common import move_and_erase
@@ -44,9 +43,9 @@ def infrared_global(
     check_pixels(images)
     second = draw_chosen(len(images), second_channel, generator)
     gray = draw_chosen(len(images), graying, generator)
-    out = move_and_erase(images, generator, movement, moves)
-    out = change_chosen(out, gray & ~second, luma)
-    return change_chosen(out, second, lambda some: some[:, 1:2].expand_as(some))
+    channels = torch.where(second[:, None], 1, torch.arange(3))
+    out = move_and_erase(images, generator, movement, moves, channels=channels)
+    return change_chosen(out, gray & ~second, luma, in_place=True)
 
 
 def infrared_channel(
@@ -77,9 +76,9 @@ def infrared_channel(
     factors = torch.empty(len(images)).uniform_(1 - brightness, 1 + brightness, generator=generator)
     scaled = draw_chosen(len(images), scaling, generator)
     scales = 2 * torch.empty(len(images), 3).uniform_(0.01, 0.5, generator=generator)
-    brightened = brighten(images, factors)
-    out = move_and_erase(brightened, generator, movement, moves)
-    return scale_channels(out, torch.where(scaled[:, None], scales, 1.0))
+    out = move_and_erase(images, generator, movement, moves, recolor=lambda moved: brighten(moved, factors))
+    scales = torch.where(scaled[:, None], scales, 1.0).to(images.device, non_blocking=True)
+    return out.mul_(scales[:, :, None, None])
 
 
 def infrared_any_channel(
@@ -110,6 +109,6 @@ def infrared_any_channel(
     exchanged = draw_chosen(len(images), exchanging, generator)
     channel = torch.randint(3, (len(images),), generator=generator)
     gray = draw_chosen(len(images), graying, generator)
-    out = move_and_erase(images, generator, movement, moves)
-    out = change_chosen(out, gray & ~exchanged, luma)
-    return change_chosen(out, exchanged, lambda some: exchange_channels(some, channel[exchanged]))
+    channels = torch.where(exchanged[:, None], channel[:, None], torch.arange(3))
+    out = move_and_erase(images, generator, movement, moves, channels=channels)
+    return change_chosen(out, gray & ~exchanged, luma, in_place=True)

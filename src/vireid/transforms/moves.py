@@ -89,7 +89,7 @@ def draw_moves(
 
 
 def move_images(images: UInt8[Tensor, "b c h w"], moves: Moves) -> UInt8[Tensor, "b c h w"]:
-    """Crop and mirror each image; what comes in from outside is black.
+    """Crop and mirror each image, into a new tensor; what comes in from outside is black.
 
     Raises:
         VireidError: moves of another number of images.

@@ -12,7 +12,6 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from vireid.transforms.blur import blur
-from vireid.transforms.channels import exchange_channels
 from vireid.transforms.chosen import change_chosen, draw_chosen
 from vireid.transforms.color import grayscale
 from vireid.transforms.common import move_and_erase
@@ -48,8 +47,13 @@ def visible_global(
     """
     check_pixels(images)
     gray = draw_chosen(len(images), graying, generator)
-    recoloured = change_chosen(images, gray, grayscale)
-    return move_and_erase(recoloured, generator, movement, moves)
+    return move_and_erase(
+        images,
+        generator,
+        movement,
+        moves,
+        recolor=lambda moved: change_chosen(moved, gray, grayscale).float(),
+    )
 
 
 def visible_channel(
@@ -65,8 +69,8 @@ def visible_channel(
     """
     check_pixels(images)
     channel = torch.randint(3, (len(images),), generator=generator)
-    moved = move_and_erase(images, generator, movement, moves)
-    return exchange_channels(moved, channel)
+    one = move_and_erase(images, generator, movement, moves, channels=channel[:, None])
+    return one.repeat(1, 3, 1, 1)
 
 
 def visible_jittered(
