@@ -1,17 +1,25 @@
 """Embedding: each image through the stems of its modality, in the order asked for, whatever the batches and workers."""
 
+import copy
+import importlib
 import shutil
+import threading
+from unittest.mock import Mock
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from vireid.data import read
+from vireid.data import open_pixel_cache, read
 from vireid.models import build_network, load_network
-from vireid.retrieval import embed_records
+from vireid.retrieval import autocast_type, embed_records
+from vireid.retrieval.embedding_batches import usual_batch_size
 from vireid.transforms import evaluation_view
 from vireid.types import Modality, VireidError
+
+embedder = importlib.import_module("vireid.retrieval.embedder")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +99,122 @@ def test_the_size_of_a_batch_does_not_change_the_result(network, records, all_at
     np.testing.assert_allclose(embeddings.features, all_at_once.features, atol=1e-5)
 
 
+def test_a_cache_gives_the_same_vectors(network, records, tmp_path):
+    rows = np.flatnonzero(records.persons != records.persons[0])
+    height, width = network.image_size
+    cache = open_pixel_cache(records, rows, folder=tmp_path, height=height, width=width)
+    cached = embed_records(network, records, rows, cache=cache)
+    np.testing.assert_array_equal(cached.features, embed_records(network, records, rows).features)
+    with pytest.raises(VireidError, match="is not in the pixel cache"):
+        embed_records(network, records, cache=cache)
+    other = open_pixel_cache(records, rows, folder=tmp_path, height=height, width=height)
+    with pytest.raises(VireidError, match=r"must hold the images that are embedded, .* in 32 x 16 .* in 32 x 32"):
+        embed_records(network, records, rows, cache=other)
+
+
+def test_half_precision_is_near_and_only_asked_for(network, records, all_at_once):
+    half = embed_records(network, records, batch_size=1000, precision="bf16").features
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(half, axis=1), 1, atol=1e-5)
+    assert not np.array_equal(half, all_at_once.features)
+    # Far off for single numbers of so small and untrained a network, near for what a search makes of them.
+    assert (half * all_at_once.features).sum(axis=1).min() > 0.98
+    single = embed_records(network, records, batch_size=1000, precision="32").features
+    np.testing.assert_array_equal(single, all_at_once.features)
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "kind"),
+    [
+        ("auto", "cpu", None),
+        ("32", "cpu", None),
+        ("bf16", "cpu", torch.bfloat16),
+        ("auto", "cuda", torch.bfloat16),
+        ("32", "cuda", None),
+        ("16", "cuda", torch.float16),
+    ],
+)
+def test_what_a_device_computes_in(precision, device, kind, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert autocast_type(precision, torch.device(device)) == kind
+
+
+def test_another_precision_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(VireidError, match="must be 'auto', '32', 'bf16' or '16', got 'half'"):
+        autocast_type("half", torch.device("cpu"))
+
+
+def test_an_old_gpu_computes_in_float16(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    assert autocast_type("auto", torch.device("cuda")) == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("device", "size", "count"),
+    [
+        ("cpu", (384, 192), 8),
+        ("cpu", (96, 48), 64),
+        ("cpu", (2000, 1000), 1),
+        ("cuda", (384, 192), 128),
+        ("cuda", (32, 16), 1024),
+    ],
+)
+def test_batches_by_device_and_size_of_an_image(device, size, count):
+    assert usual_batch_size(torch.device(device), size) == count
+
+
+def test_nothing_in_the_network_waits_for_a_device(network):
+    # Tensors of this device have no values: whatever looks at one fails.
+    there = copy.deepcopy(network).to("meta")
+    pixels = torch.zeros(2, 3, 32, 16, dtype=torch.uint8)
+    for mirror in (False, True):
+        vectors = embedder._embed(there, pixels, Modality.VISIBLE, "bn", mirror, None)
+        assert vectors.device.type == "meta"
+        assert vectors.shape == (2, network.embedding_dimension)
+
+
+def test_vectors_are_fetched_from_a_gpu_after_the_next_batch_was_launched(monkeypatch):
+    done = []
+
+    class OnGpu:
+        device = torch.device("cuda")
+
+        def __init__(self, number):
+            done.append(f"launch {number}")
+            self.number = number
+
+        def to(self, device, *, non_blocking):
+            assert (device, non_blocking) == ("cpu", True)
+            done.append(f"copy {self.number}")
+            return torch.full((1, 2), float(self.number))
+
+    def record_event():
+        event, number = Mock(spec=torch.Event), done[-1][-1]
+        event.synchronize = lambda: done.append(f"wait {number}")
+        return event
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Mock(record_event=record_event))
+    arrays = list(embedder._fetched(map(OnGpu, range(3))))
+    assert [float(array[0, 0]) for array in arrays] == [0, 1, 2]
+    assert done == ["launch 0", "copy 0", "launch 1", "copy 1", "wait 0", "launch 2", "copy 2", "wait 1", "wait 2"]
+
+
+def test_on_a_processor_each_batch_is_counted_when_it_is_done():
+    launched = []
+    vectors = (launched.append(number) or torch.ones(1, 2) for number in range(3))
+    assert [len(launched) for _ in embedder._fetched(vectors)] == [1, 2, 3]
+
+
+def test_who_stops_early_leaves_no_thread_behind(network, records):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_records(network, records, batch_size=2, progress=stop)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("load_ahead")]
+
+
 def test_rows_keep_the_order_that_they_are_asked_for(network, records, all_at_once):
     rows = np.random.default_rng(0).permutation(len(records))[:9]
     assert records.infrared[rows].any()
@@ -145,6 +269,7 @@ def test_features_that_are_not_finite_are_refused_by_path(tiny_run, records):
         ({"rows": np.array([0, 10_000])}, "rows must lie in 0 .. 41"),
         ({"rows": np.array([-1])}, "rows must lie in 0 .. 41"),
         ({"batch_size": 0}, "at least 1 image at a time"),
+        ({"precision": "16"}, "precision 16 needs a CUDA GPU, got device cpu"),
         ({"workers": -1}, "reading processes must be 0 or more"),
     ],
 )

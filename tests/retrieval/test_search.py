@@ -136,6 +136,32 @@ def test_features_of_two_networks_are_refused(monkeypatch):
         search(features(2), features(2, 5))
 
 
+@pytest.mark.parametrize(
+    ("queries", "top", "message"),
+    [
+        ([[1.0, 0.0]], 1, "searched as NumPy arrays, got queries of type list"),
+        (torch.zeros(1, 4), 1, "searched as NumPy arrays, got queries of type Tensor"),
+        (features(1)[0], 1, r"one row an image, got queries float32 of shape \(4,\)"),
+        (features(1).astype(complex), 1, "must be real numbers, one row an image, got queries complex128"),
+        (np.array([["a", "b", "c", "d"]]), 1, "must be real numbers, one row an image, got queries <U1"),
+        (features(1), 2.5, "at least 1 result a query, got top 2.5"),
+        (features(1), "3", "at least 1 result a query, got top '3'"),
+    ],
+)
+def test_odd_types_are_refused(queries, top, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(VireidError, match=message):
+        search(queries, features(3), top=top)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_any_real_numbers_are_searched(kind):
+    there = np.array([[3, 4], [0, 1], [1, 0], [-2, 1]], dtype=kind)
+    ranking = search(there, there, top=4)
+    assert ranking.rows.tolist() == slow_search(there, there, 4)[0]
+    np.testing.assert_allclose(ranking.scores, slow_search(there, there, 4)[1], atol=1e-6)
+
+
 def test_too_little_memory_is_refused():
     with pytest.raises(VireidError, match=r"must be at least 1048576 \(1 MiB\), got 1000"):
         search(features(2), features(2), memory=1000)

@@ -19,8 +19,8 @@ _BYTES_OF_A_CELL = 48
 
 
 def search(
-    queries: Float32[np.ndarray, "q d"],
-    gallery: Float32[np.ndarray, "g d"],
+    queries: Float[np.ndarray, "q d"],
+    gallery: Float[np.ndarray, "g d"],
     *,
     top: int = 10,
     memory: int = MEMORY,
@@ -32,21 +32,23 @@ def search(
     size of a block.
 
     Args:
-        queries, gallery: any length; each row is brought to length 1, a zero row stays zero.
+        queries, gallery: floats of any kind, compared in single precision; each row is brought to length 1, a
+            zero row stays zero.
         top: results of each query; the whole gallery where it is smaller.
         memory: bytes of work space, at least 1 MiB, beside the features, one copy of them and the answer.
         device: where to compute; the copy of the features is held there.
 
     Raises:
-        VireidError: an empty side, features of different dimension, numbers that are not finite, ``top`` below 1, or
-            too little memory.
+        VireidError: a side that is empty or no table of real numbers, features of different dimension, numbers that
+            are not finite, ``top`` that is no whole number from 1, or too little memory.
 
     >>> search(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), top=1).rows.tolist()
     [[0], [1]]
     """
-    if top < 1:
-        raise VireidError(f"a search returns at least 1 result a query, got top {top}")
+    if not isinstance(top, int | np.integer) or top < 1:
+        raise VireidError(f"a search returns at least 1 result a query, got top {top!r}")
     check_memory(memory)
+    queries, gallery = _real(queries, "queries"), _real(gallery, "gallery")
     if not len(queries) or not len(gallery):
         raise VireidError(f"a search needs queries and a gallery, got {len(queries)} queries and {len(gallery)} images")
     if queries.shape[1] != gallery.shape[1]:
@@ -89,6 +91,17 @@ def _from_keys(keys: Int64[Tensor, "q k"]) -> tuple[Int64[Tensor, "q k"], Float3
     places = (1 << DIGIT_BITS) - 1 - (keys & 0xFFFFFFFF)
     bits = (keys >> DIGIT_BITS).int()
     return places, (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(torch.float32)
+
+
+def _real(features: object, name: str) -> Float[np.ndarray, "n d"]:
+    if not isinstance(features, np.ndarray):
+        raise VireidError(f"features are searched as NumPy arrays, got {name} of type {type(features).__name__}")
+    if features.ndim != 2 or features.dtype.kind not in "fiu":
+        raise VireidError(
+            f"features must be real numbers, one row an image, got {name} {features.dtype} of shape {features.shape}"
+        )
+    # Lengths must not be taken in half precision.
+    return features.astype(np.float32) if features.dtype.itemsize < 4 or features.dtype.kind != "f" else features
 
 
 def _is_finite(features: Float[np.ndarray, "n d"]) -> bool:
