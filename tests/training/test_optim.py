@@ -91,7 +91,10 @@ def test_a_fused_step_is_the_plain_one():
     (one, fused), (other, _) = make(), make()
     other.load_state_dict(one.state_dict())
     plain = torch.optim.SGD(
-        [{"params": [*other.trunk.parameters()], "lr": 0.01}, {"params": [*other.head.parameters()], "lr": 0.1}],
+        [
+            {"params": list(other.trunk.parameters()), "lr": 0.01},
+            {"params": [weight for weight in other.head.parameters() if weight.requires_grad], "lr": 0.1},
+        ],
         momentum=0.9,
         weight_decay=5e-4,
         nesterov=True,
