@@ -1,29 +1,28 @@
 """Time of ten SYSU-MM01 trials at the real size and of galleries up to a million images: ours against a per-query
 loop as published evaluators work.
 
-python benchmarks/scoring.py [--loop-trials 10] [--largest 1000000] [--queries 200]
+python benchmarks/scoring.py [--loop-trials 2] [--largest 1000000] [--queries 200]
 
 Prints Markdown tables. Features are made; identities, cameras and image counts of the trials are the data set's where
 its public split files lie in ../shared, else made up to the documented sizes.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import multiprocessing
 import os
-import platform
 import resource
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import scipy.io
 import torch
+from machine import describe, timed
 
 from vireid.data import SysuPermutations
 from vireid.evaluation import Protocol, Trial, evaluate, k_reciprocal, score, score_features, sysu_trials
@@ -35,8 +34,6 @@ LISTS = Path(__file__).parents[2] / "shared" / "reference" / "sysu_mm01_exp"
 WIDTH = 2048
 LARGE_WIDTH = 512
 LOOPED = 5
-
-_Result = TypeVar("_Result")
 
 
 def image_counts() -> tuple[dict[tuple[int, int], int], str]:
@@ -126,13 +123,6 @@ def table_of(features: np.ndarray, trial: Trial) -> np.ndarray:
     return features[trial.query_rows] @ features[trial.gallery_rows].T
 
 
-def timed(call: Callable[[], _Result]) -> tuple[float, float, _Result]:
-    """Wall seconds, processor seconds over all cores, and the result."""
-    wall, busy = time.perf_counter(), time.process_time()
-    result = call()
-    return time.perf_counter() - wall, time.process_time() - busy, result
-
-
 def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -184,97 +174,108 @@ def apart(call: Callable[..., str], *arguments: object) -> str:
         return pool.submit(call, *arguments).result()
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return models[0] if models else platform.processor()
+def score_trials(counts: dict[tuple[int, int], int], noise: float, shots: int, loop_trials: int) -> tuple[str, str]:
+    """Rows of the tables of whole evaluations and of scoring alone."""
+    records, embeddings, permutations = made_world(counts, noise)
+    features = normalise(embeddings.features)
+    trials = sysu_trials(records, mode="all", shots=shots, draw="official", permutations=permutations)
+    protocol = Protocol(
+        data_set="sysu",
+        direction="i2v",
+        feature="made",
+        checkpoint_rule="none",
+        mode="all",
+        shots=shots,
+        draw="official",
+    )
+    ours = partial(evaluate, records, embeddings, trials, protocol)
+    runs = [timed(ours) for _ in range(3)]
+    wall, busy, result = sorted(run[0] for run in runs), sorted(run[1] for run in runs)[1], runs[-1][2]
+    peak = peak_mib()
+    drawn = np.unique(np.concatenate([trial.gallery_rows for trial in trials]))
+    asked, there = (torch.from_numpy(features[rows]) for rows in (trials[0].query_rows, drawn))
+    products = min(timed(lambda: asked @ there.T)[1] for _ in range(3))
+
+    compared, alone, slow, found = np.zeros(2), np.zeros(2), np.zeros(2), []
+    for trial in trials[:loop_trials]:
+        known = labels(records, trial)
+        *seconds, scores = timed(partial(table_of, features, trial))
+        compared += seconds
+        *seconds, _ = timed(partial(score, scores, rule=trial.rule, **known))
+        alone += seconds
+        *seconds, precision = timed(partial(loop_score, scores, **known))
+        slow += seconds
+        found.append(precision)
+    compared, alone, slow = (seconds * len(trials) / loop_trials for seconds in (compared, alone, slow))
+    whole = compared + slow
+    difference = max(abs(one - other.map) for one, other in zip(found, result.trials))
+    name = f"| {shots}-shot, {len(trials[0].gallery_rows):,} | {100 * result.mean['map']:.1f} | "
+    return (
+        f"{name}{wall[0]:.2f} - {wall[-1]:.2f} | {busy:.2f} | {products:.2f} | {whole[0]:.1f} | {whole[1]:.1f} | "
+        f"{whole[0] / wall[1]:.0f} | {whole[1] / busy:.0f} | {peak:,.0f} |",
+        f"{name}{alone[0]:.2f} | {alone[1]:.2f} | {slow[0]:.1f} | {slow[1]:.1f} | {slow[0] / alone[0]:.0f} | "
+        f"{slow[1] / alone[1]:.0f} | {difference:.0e} |",
+    )
+
+
+def rerank_trial(counts: dict[tuple[int, int], int], shots: int) -> str:
+    """A row of the table of re-ranking."""
+    records, embeddings, permutations = made_world(counts, 5.0)
+    features = normalise(embeddings.features)
+    trial = sysu_trials(records, mode="all", shots=shots, draw="official", permutations=permutations, trials=1)[0]
+    wall, busy, _ = timed(lambda: k_reciprocal(features[trial.query_rows], features[trial.gallery_rows]))
+    return f"| {shots}-shot | {len(trial.gallery_rows):,} | {wall:.1f} | {busy:.1f} |"
+
+
+def show(head: str, rows: Sequence[str]) -> None:
+    print(f"{head}\n|{'---|' * (head.count('|') - 1)}")
+    print("\n".join(rows))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--loop-trials", type=int, default=10, help="trials of the slow loop; scaled up to ten if fewer"
-    )
+    parser.add_argument("--loop-trials", type=int, default=2, help="trials of the slow loop; scaled up to ten if fewer")
     parser.add_argument("--largest", type=int, default=1_000_000, help="images of the largest gallery")
     parser.add_argument("--queries", type=int, default=200, help="queries of the large galleries")
     arguments = parser.parse_args()
-    loop_trials = arguments.loop_trials
     counts, source = image_counts()
-    rows = []
-    for noise, shots in ((3.5, 1), (3.5, 10), (5.0, 1), (5.0, 10)):
-        records, embeddings, permutations = made_world(counts, noise)
-        features = normalise(embeddings.features)
-        trials = sysu_trials(records, mode="all", shots=shots, draw="official", permutations=permutations)
-        protocol = Protocol(
-            data_set="sysu",
-            direction="i2v",
-            feature="made",
-            checkpoint_rule="none",
-            mode="all",
-            shots=shots,
-            draw="official",
-        )
-
-        ours = partial(evaluate, records, embeddings, trials, protocol)
-        runs = [timed(ours) for _ in range(3)]
-        wall, busy = sorted(run[0] for run in runs), sorted(run[1] for run in runs)
-        result = ours()
-        peak = peak_mib()
-        slow_busy, alone, slow_alone, found = 0.0, 0.0, 0.0, []
-        for trial in trials[:loop_trials]:
-            known = labels(records, trial)
-            _, compared, scores = timed(partial(table_of, features, trial))
-            _, seconds, _ = timed(partial(score, scores, rule=trial.rule, **known))
-            _, slow, precision = timed(partial(loop_score, scores, **known))
-            alone, slow_alone, slow_busy = alone + seconds, slow_alone + slow, slow_busy + compared + slow
-            found.append(precision)
-        alone, slow_alone, slow_busy = (
-            seconds * len(trials) / loop_trials for seconds in (alone, slow_alone, slow_busy)
-        )
-        difference = max(abs(one - other.map) for one, other in zip(found, result.trials))
-        size = f"{len(trials[0].query_rows):,} x {len(trials[0].gallery_rows):,}"
-        rows.append(
-            f"| all-search, {shots}-shot | {size} | {100 * result.mean['map']:.1f} | {wall[0]:.2f} - {wall[-1]:.2f} | "
-            f"{busy[1]:.2f} | {slow_busy:.1f} | {slow_busy / busy[1]:.0f} | {alone:.2f} | {slow_alone:.1f} | "
-            f"{slow_alone / alone:.0f} | {difference:.0e} | {peak:,.0f} |"
-        )
-    reranked = []
-    for shots in (1, 10):
-        trial = sysu_trials(records, mode="all", shots=shots, draw="official", permutations=permutations, trials=1)[0]
-        seconds, busy, _ = timed(
-            lambda trial=trial: k_reciprocal(features[trial.query_rows], features[trial.gallery_rows])
-        )
-        reranked.append(f"| all-search, {shots}-shot | {len(trial.gallery_rows):,} | {seconds:.1f} | {busy:.1f} |")
-
+    cases = [(noise, shots) for noise in (3.5, 5.0) for shots in (1, 10)]
+    rows = [score_trials(counts, noise, shots, arguments.loop_trials) for noise, shots in cases]
+    reranked = [rerank_trial(counts, shots) for shots in (1, 10)]
     sizes = [size for size in (10_000, 100_000, 1_000_000) if size <= arguments.largest]
     large = [apart(score_large, size, arguments.queries, 2.0, LOOPED) for size in sizes]
     large.append(apart(score_large, sizes[-1], arguments.queries, 6.0, LOOPED))
     searched = [apart(search_large, size, arguments.queries) for size in sizes]
 
-    print("# Scoring ten trials of SYSU-MM01, and galleries up to a million images\n")
     threads = os.environ.get("OMP_NUM_THREADS")
-    setting = f"OMP_NUM_THREADS={threads} " if threads else ""
+    print("# Scoring ten trials of SYSU-MM01, and galleries up to a million images\n")
     print(
-        f"`{setting}python benchmarks/scoring.py --loop-trials {loop_trials} --largest {arguments.largest} "
-        f"--queries {arguments.queries}` on {date.today().isoformat()}\n"
+        describe(
+            f"{f'OMP_NUM_THREADS={threads} ' if threads else ''}python benchmarks/scoring.py --loop-trials "
+            f"{arguments.loop_trials} --largest {arguments.largest} --queries {arguments.queries}",
+            "numpy",
+        )
     )
+    print(f"- {torch.get_num_threads()} threads, float32 features, made; image counts: {source}")
     print(
-        f"{os.cpu_count()} cores ({processor()}), load average {os.getloadavg()[0]:.1f}; Python "
-        f"{platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}; float32 features, made.\n\n"
-        "Where the load is above the number of cores, wall times are longer than on an idle machine: compare the CPU\n"
-        "seconds, summed over cores.\n\n"
-        "## Ten trials\n\n"
-        f"Features {WIDTH} wide; image counts: {source}. Ours is `evaluate`: embeddings matched by path, normalised,\n"
-        "compared, ranked and averaged; three runs (wall: shortest - longest, CPU: middle). The loop compares and\n"
-        f"sorts each trial whole, then goes query by query; it ran {loop_trials} trials, scaled to ten. *Alone* is\n"
-        "`score` and the loop on the same ready tables of scores. Peak memory is of the whole process.\n"
+        "\nWhere the load is above the number of cores, wall times are longer than on an idle machine: compare the\n"
+        "CPU seconds, summed over cores.\n\n"
+        f"## Ten trials, whole\n\nAll-search, 3,803 queries, features {WIDTH} wide. Ours is `evaluate`: embeddings "
+        "matched by path, normalised,\ncompared, ranked and averaged; three runs (wall: shortest - longest, CPU: "
+        "middle). *Products* is the one matrix\nproduct that no way of scoring can leave out, of all queries with "
+        "every image that any trial drew, alone. The loop\ncompares and sorts each trial whole, then goes query by "
+        f"query; it ran {arguments.loop_trials} trials, scaled to ten. Peak memory is of\nthe whole process.\n"
     )
-    print(
-        "| mode | queries x gallery | mAP, % | ours, s | CPU s | loop, CPU s | CPU ratio | alone: ours, CPU s | "
-        "loop, CPU s | CPU ratio | mAP difference | peak MiB |"
+    show(
+        "| shots, gallery | mAP, % | ours, s | CPU s | of it products, CPU s | loop, s | CPU s | ratio, wall | "
+        "ratio, CPU | peak MiB |",
+        [row[0] for row in rows],
     )
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-    print("\n".join(rows))
+    print("\n## Ten trials, scoring alone\n\n`score` and the loop, on the same ready tables of scores.\n")
+    show(
+        "| shots, gallery | mAP, % | ours, s | CPU s | loop, s | CPU s | ratio, wall | ratio, CPU | mAP difference |",
+        [row[1] for row in rows],
+    )
     print(
         f"\n## Growth with the gallery\n\n`score_features`, {arguments.queries} queries, features {LARGE_WIDTH} wide, "
         "20 images of each person, rule `sysu`, default\nmemory (512 MiB of work space). The last row's features are "
@@ -283,20 +284,15 @@ def main() -> None:
         f"The loop compares, sorts and counts {LOOPED} of the queries from prepared\nfeatures, scaled; the ratio is to "
         "ours without preparing.\n"
     )
-    print(
+    show(
         "| gallery | mAP, % | s | CPU s | preparing, CPU s | memory, MiB | features, MiB | table, MiB | loop, CPU s | "
-        "CPU ratio | mAP difference |"
+        "CPU ratio | mAP difference |",
+        large,
     )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    print("\n".join(large))
     print(f"\n`search`, the ten nearest of each of {arguments.queries} queries; memory as above:\n")
-    print("| gallery | s | CPU s | memory, MiB |")
-    print("|---|---|---|---|")
-    print("\n".join(searched))
+    show("| gallery | s | CPU s | memory, MiB |", searched)
     print("\n## Re-ranking\n\nk-reciprocal (k1 = 20, k2 = 6) of one trial, queries and gallery together:\n")
-    print("| mode | gallery | s | CPU s |")
-    print("|---|---|---|---|")
-    print("\n".join(reranked))
+    show("| mode | gallery | s | CPU s |", reranked)
 
 
 if __name__ == "__main__":
