@@ -1,6 +1,5 @@
 """Reading ahead: the order asked for, and errors as they were raised, with and without other processes."""
 
-import gc
 import threading
 import time
 
@@ -33,14 +32,6 @@ def test_an_error_for_the_user_keeps_its_words(workers, threads):
     with pytest.raises(VireidError) as caught:
         next(items)
     assert str(caught.value) == "13 is not read (13.jpg); leave it out"
-
-
-@pytest.mark.parametrize(("workers", "threads"), [(0, 0), (0, 1), (0, 3), (1, 0)])
-def test_any_other_error_is_not_swallowed(workers, threads):
-    with pytest.raises(ZeroDivisionError):
-        list(load_ahead(Squares(), [14], workers=workers, threads=threads))
-    # The traceback holds the loader: its process is to end here, not whenever a later test collects garbage.
-    gc.collect()
 
 
 class Waiting(Dataset):
@@ -105,3 +96,9 @@ def test_an_error_comes_in_its_turn_and_ends_the_threads():
 def test_counts_below_zero_are_refused(counts, what):
     with pytest.raises(VireidError, match=f"the number of reading {what} must be 0 or more, got -1"):
         next(load_ahead(Squares(), [1], **{"workers": 0, **counts}))
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(0, 0), (0, 1), (0, 3), (1, 0)])
+def test_any_other_error_is_not_swallowed(workers, threads):
+    with pytest.raises(ZeroDivisionError):
+        list(load_ahead(Squares(), [14], workers=workers, threads=threads))
