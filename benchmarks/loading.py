@@ -31,15 +31,18 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as tv
+from torchvision.transforms.v2 import functional as F
 
 from vireid.data import PixelCache, open_pixel_cache, read
 from vireid.synthetic import write_world
 from vireid.transforms import (
     IMAGENET_MEAN,
     IMAGENET_STD,
-    Movement,
+    blur,
+    draw_jitter,
     draw_moves,
     generator,
+    jitter,
     make_views,
     move_images,
 )
@@ -165,8 +168,7 @@ def parts(cache: PixelCache, rows: dict[Modality, np.ndarray]) -> dict[str, Call
     for name, view in views.items():
         of_view = images[Modality(name.split("_")[0])]
         calls[name] = lambda view=view, of_view=of_view, name=name: view(of_view, generator(0, 0, 0, name))
-    movement = Movement(padding=PADDING)
-    calls["draws alone"] = lambda: draw_moves(IMAGES, cache.height, cache.width, generator(0, 0, 0, "moves"), movement)
+    calls["draws alone"] = lambda: draw_moves(IMAGES, cache.height, cache.width, generator(0, 0, 0, "moves"))
     calls["crop and mirror alone, on bytes"] = partial(move_images, images[Modality.VISIBLE], moves)
     calls["writing as many floats, nothing else"] = lambda: images[Modality.VISIBLE].float()
     return calls
@@ -181,8 +183,44 @@ def pictures(
     return rows, [records.file(int(row)) for row in rows], arrays
 
 
-def measure(folder: Path, height: int, width: int, rounds: int, count: int) -> tuple[str, str]:
-    """Rows of the two tables for one image size."""
+def looped_jitter(images: Tensor, amounts: Tensor, order: Tensor) -> Tensor:
+    changes = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+    made = []
+    for image, own, first_to_last in zip(images, amounts.tolist(), order.tolist()):
+        for change in first_to_last:
+            image = changes[change](image, own[change])
+        made.append(image)
+    return torch.stack(made)
+
+
+def looped_blur(images: Tensor, sigmas: Tensor) -> Tensor:
+    return torch.stack([F.gaussian_blur(image, [13, 13], [own, own]) for image, own in zip(images, sigmas.tolist())])
+
+
+def recoloring(images: Tensor, rounds: int) -> list[str]:
+    """Rows of the table of the other second views: whole batches against a loop of torchvision's second transforms."""
+    draws = generator(0, 0, 0, "recoloring")
+    jittering, sigmas = draw_jitter(len(images), draws), torch.empty(len(images)).uniform_(0.1, 2.0, generator=draws)
+    lines = []
+    for name, looped, batched in (
+        ("jitter", partial(looped_jitter, images, *jittering), partial(jitter, images, *jittering)),
+        ("blur", partial(looped_blur, images, sigmas), partial(blur, images, sigmas)),
+    ):
+        taken: dict[str, list[float]] = {"looped": [], "batched": []}
+        for number in range(rounds + 1):
+            for way, call in (("looped", looped), ("batched", batched)):
+                _, busy, _ = timed(call)
+                if number:
+                    taken[way].append(1e3 * busy / len(images))
+        lines.append(
+            f"| {images.shape[2]} x {images.shape[3]} | {name} | {median(taken['looped']):.2f} | "
+            f"{median(taken['batched']):.2f} | {ratio(taken['looped'], taken['batched'])} |"
+        )
+    return lines
+
+
+def measure(folder: Path, height: int, width: int, rounds: int, count: int) -> tuple[str, str, str]:
+    """Rows of the three tables for one image size."""
     write_world(folder / "world", layout="sysu", persons=16, images_per_camera=4, height=height, width=width, seed=0)
     records = read("sysu", folder / "world")
     cache = open_pixel_cache(
@@ -220,7 +258,8 @@ def measure(folder: Path, height: int, width: int, rounds: int, count: int) -> t
             if number:
                 shares[name].append(busy / IMAGES)
     where = [f"| {height} x {width} | {name} | {1e3 * median(taken):.3f} |" for name, taken in shares.items()]
-    return "\n".join(lines), "\n".join(where)
+    images = cache.batch(rows[Modality.VISIBLE][:IMAGES])
+    return "\n".join(lines), "\n".join(where), "\n".join(recoloring(images, rounds))
 
 
 def main() -> None:
@@ -242,10 +281,13 @@ def main() -> None:
     print(f"  one thread, {arguments.rounds} rounds of {arguments.batches} batches in turns, time of the processor\n")
     print("| size | way | images/s a core | ms an image | times as long as ours: middle (least - most) |")
     print("|---|---|---:|---:|---:|")
-    print("\n".join(lines for lines, _ in tables))
+    print("\n".join(lines for lines, _, _ in tables))
     print("\n| size | part of ours | ms an image |")
     print("|---|---|---:|")
-    print("\n".join(where for _, where in tables))
+    print("\n".join(where for _, where, _ in tables))
+    print("\n| size | second visible view | image by image, ms an image | batched | ratio |")
+    print("|---|---|---:|---:|---:|")
+    print("\n".join(recolored for _, _, recolored in tables))
 
 
 if __name__ == "__main__":
