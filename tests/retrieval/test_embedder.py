@@ -164,6 +164,23 @@ def test_batches_by_device_and_size_of_an_image(device, size, count):
     assert usual_batch_size(torch.device(device), size) == count
 
 
+def test_two_stems_of_a_modality_share_one_pass_of_the_trunk(network):
+    counts = {}
+
+    def count(name):
+        return lambda *ignored: counts.update({name: counts.get(name, 0) + 1})
+
+    parts = {"stem": network.stems["visible_global"], "other stem": network.stems["visible_channel"]}
+    parts |= {f"stage {number}": stage for number, stage in enumerate(network.stages, start=1)}
+    hooks = [part.register_forward_hook(count(name)) for name, part in parts.items()]
+    images = evaluation_view(torch.zeros(4, 3, 32, 16, dtype=torch.uint8))
+    with torch.inference_mode():
+        network.embed(images, Modality.VISIBLE)
+    for hook in hooks:
+        hook.remove()
+    assert counts == dict.fromkeys(parts, 1)
+
+
 def test_nothing_in_the_network_waits_for_a_device(network):
     # Tensors of this device have no values: whatever looks at one fails.
     there = copy.deepcopy(network).to("meta")
