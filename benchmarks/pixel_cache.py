@@ -229,12 +229,11 @@ def print_training(rows: list[str]) -> None:
     batch = recipe.identities * recipe.images
     print("\nUndroppable memory of a training and its workers, in MiB: recipe `mscmnet`, its batch of")
     print(f"{batch} visible and {batch} infrared images of {HEIGHT} x {WIDTH} in {len(network.streams)} streams, its")
+    print(f"{recipe.epochs} epochs ahead, stopped after {STEPS} steps; on the CPU in float32, one thread. The network")
     print(
-        f"{recipe.epochs} epochs ahead, stopped after {STEPS} steps; on the CPU in float32, one thread. The network is"
+        f"is a light one, {LIGHT['backbone']} without MIMB: {size:.1f} MiB of parameters, as many of gradients and of"
     )
-    print(
-        f"a light one, {LIGHT['backbone']} with {size:.1f} MiB of parameters, and as many of gradients and momentum.\n"
-    )
+    print("momentum. The last column is what the workers hold of that, pages shared with the training by their part.\n")
     print("| images | from | workers | network built | data ready | most | after a step | the workers' part, most |")
     print("|---:|---|---:|---:|---:|---:|---:|---:|")
     print("\n".join(rows))
