@@ -44,7 +44,7 @@ def test_what_does_not_wait_passes(no_waiting):
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_recipe_waits(name, no_waiting, monkeypatch):
     recipe = RECIPES[name]
-    arguments = network_arguments(recipe.network, identities=IDENTITIES, seed=0) | {"weights": "none"}
+    arguments = network_arguments(dataclasses.replace(recipe.network, weights="none"), identities=IDENTITIES, seed=0)
     with torch.device("meta"), monkeypatch.context() as building:
         # a backbone's split is tried out when a network is built, before any step
         building.setattr(torch, "allclose", lambda *tensors, **tolerances: True)
