@@ -276,8 +276,8 @@ def main() -> None:
     print(f"- {torch.get_num_threads()} threads\n")
     print(
         "CPU time is summed over threads; the exponent is of the growth from the row above: 0 where a tenfold size\n"
-        "costs the same, 1 where it costs ten times as much. Memory is how much higher the process's peak is after than\n"
-        "before."
+        "costs the same, 1 where it costs ten times as much. Memory is how much higher the process's peak is after\n"
+        "than before."
     )
     for title, text in parts.items():
         print(f"\n## {title}\n\n{text}")

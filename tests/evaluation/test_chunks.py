@@ -94,7 +94,7 @@ def test_sizes_of_pieces_change_nothing(seed, rule, shape, values, chunks, dtype
 @given(
     seed=st.integers(0, 2**32 - 1),
     rule=st.sampled_from(RULES),
-    chunks=st.tuples(st.integers(1, 8), st.integers(1, 31), st.integers(1, 40)),
+    chunks=st.tuples(st.integers(1, 8), st.integers(1, 31), st.integers(12, 80)),
 )
 def test_trials_that_share_queries_may_share_the_pieces(seed, rule, chunks):
     random = np.random.default_rng(seed)
@@ -259,6 +259,50 @@ def test_bad_sizes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         VireidError, match=r"equal width, from one network, got features of shape \(2, 4\) and \(3, 5\)"
     ):
         score_features(features[0], np.zeros((3, 5), dtype=np.float32), **keywords(trial))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"query_features": None}, "query features must be real numbers in rows of equal length, got an array of obj"),
+        ({"gallery_features": [[1.0], [2.0, 3.0]]}, "gallery features must be real numbers.*they make no array"),
+        ({"gallery_features": np.ones((3, 4), dtype=complex)}, "got an array of complex128; convert them to float32"),
+        ({"query_ids": [[1], [2, 3]]}, "query_ids must be one integer for each row.*they make no array"),
+        ({"memory": "1G"}, "memory is in bytes and must be at least 1048576.*got '1G'"),
+        ({"memory": 2e9}, "memory is in bytes and must be at least 1048576.*got 2000000000.0"),
+    ],
+)
+def test_other_types_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, change: dict, message: str) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    features = {"query_features": exact_features(2, 0), "gallery_features": exact_features(3, 0)}
+    trial = keywords(labels(0, "regdb", queries=2, gallery=3, people=1))
+    with pytest.raises(VireidError, match=message):
+        score_features(**{**features, **trial, **change})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_features_may_be_tensors(dtype: torch.dtype) -> None:
+    trial = keywords(labels(0, "folder", queries=20, gallery=30, people=3))
+    query, gallery = exact_features(20, 0), exact_features(30, 1)
+    found = score_features(torch.from_numpy(query).to(dtype), torch.from_numpy(gallery).to(dtype), **trial)
+    assert found.to_json() == score_features(query, gallery, **trial).to_json()
+
+
+def test_scores_of_minus_infinity_stand_last_and_are_not_mistaken_for_hidden_images() -> None:
+    for rule in RULES:
+        trial = labels(3, rule, queries=8, gallery=40, people=4)
+        scores = np.random.default_rng(0).choice(np.float32([-np.inf, 0, np.inf]), (8, 40))
+        check(score(scores, **keywords(trial)), scores, trial)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_ties_at_the_size_of_real_trials(rule: Rule) -> None:
+    # Some rows without ties, some with a few, some with nothing else: sorted by score alone, and by place too.
+    trial = labels(0, rule, queries=12, gallery=700, people=30)
+    scores = np.random.default_rng(0).standard_normal((12, 700)).astype(np.float32)
+    scores[4:8] = scores[4:8].round(2)
+    scores[8:] = scores[8:].round()
+    check(score(scores, **keywords(trial)), scores, trial)
 
 
 def test_a_trial_too_large_to_rerank_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from vireid.types import VireidError
 
 __all__ = ["MEMORY", "Chunks", "check_memory"]
@@ -24,10 +26,10 @@ def check_memory(memory: int) -> None:
     """Refuse work space in which nothing can be done.
 
     Raises:
-        VireidError: less than 1 MiB.
+        VireidError: less than 1 MiB, or no whole number.
     """
-    if memory < _LEAST_MEMORY:
-        raise VireidError(f"memory is in bytes and must be at least {_LEAST_MEMORY} (1 MiB), got {memory}")
+    if not isinstance(memory, int | np.integer) or memory < _LEAST_MEMORY:
+        raise VireidError(f"memory is in bytes and must be at least {_LEAST_MEMORY} (1 MiB), got {memory!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

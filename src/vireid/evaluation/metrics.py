@@ -11,6 +11,7 @@ from jaxtyping import Float
 from vireid.evaluation.chunks import MEMORY, check_memory
 from vireid.evaluation.measure import measure
 from vireid.evaluation.protocol import Distance
+from vireid.evaluation.real_numbers import read_numbers
 from vireid.evaluation.rules import Labels, Rule, read_labels
 from vireid.evaluation.similarity import Similarity, prepare
 from vireid.evaluation.trial_gallery import by_identity
@@ -54,8 +55,9 @@ def score(
         memory: bytes of work space beside the scores, at least 1 MiB. It is on the device of the scores.
 
     Raises:
-        VireidError: NaN among the scores, no query, an empty gallery, labels of another length, a negative identity
-            where it has no meaning, an unknown rule, too little memory, or no query with a true match left.
+        VireidError: scores that are no real numbers, NaN among them, no query, an empty gallery, labels of another
+            length, a negative identity where it has no meaning, an unknown rule, too little memory, or no query with a
+            true match left.
 
     Reference: Wu et al., "RGB-Infrared Cross-Modality Person Re-Identification", ICCV 2017 (SYSU-MM01 rule);
         Ye et al., "Deep Learning for Person Re-identification: A Survey and Outlook", TPAMI 2022 (mINP).
@@ -67,7 +69,7 @@ def score(
     (0.5, 1.0, 0.6666..., 0.5833...)
     """
     if not isinstance(scores_qg, torch.Tensor):
-        scores_qg = np.asarray(scores_qg)
+        scores_qg = read_numbers(scores_qg, "scores")
     if scores_qg.ndim != 2:
         raise VireidError(f"scores must be queries x gallery, got an array of shape {tuple(scores_qg.shape)}")
     queries, gallery = scores_qg.shape
@@ -88,8 +90,8 @@ def score(
 
 
 def score_features(
-    query_features: Float[np.ndarray, "q d"],
-    gallery_features: Float[np.ndarray, "g d"],
+    query_features: Float[np.ndarray, "q d"] | Float[torch.Tensor, "q d"],
+    gallery_features: Float[np.ndarray, "g d"] | Float[torch.Tensor, "g d"],
     *,
     query_ids: Labels,
     gallery_ids: Labels,
@@ -110,7 +112,7 @@ def score_features(
     size of a block, so that two images whose scores differ by less may change places.
 
     Args:
-        query_features, gallery_features: any length.
+        query_features, gallery_features: any length; NumPy arrays, or tensors on any device.
         query_ids, gallery_ids, query_cameras, gallery_cameras, rule: as in `score`.
         distance: ``cosine`` or ``euclidean``, as in `vireid.evaluation.evaluate`.
         memory: bytes of work space, at least 1 MiB, beside the features, one copy of them and about 100 bytes for
@@ -119,13 +121,15 @@ def score_features(
         device: where to compute; the copy of the features is held there.
 
     Raises:
-        VireidError: features of different width, or what `score` refuses.
+        VireidError: features of different width or that are no numbers, or what `score` refuses.
 
     >>> one = np.eye(3, dtype=np.float32)
     >>> score_features(one, one, query_ids=[1, 2, 3], gallery_ids=[1, 2, 3], query_cameras=[1, 1, 1],
     ...     gallery_cameras=[2, 2, 2], rule="folder").map
     1.0
     """
+    query_features = read_numbers(query_features, "query features")
+    gallery_features = read_numbers(gallery_features, "gallery features")
     if query_features.ndim != 2 or gallery_features.ndim != 2 or query_features.shape[1] != gallery_features.shape[1]:
         raise VireidError(
             "queries and gallery must be rows of equal width, from one network, got features of shape "

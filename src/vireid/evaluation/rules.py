@@ -124,7 +124,12 @@ def read_labels(
 
 
 def _integers(values: Labels, expected: int, name: str, side: str) -> Int64[np.ndarray, " _"]:
-    array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    try:
+        array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise VireidError(
+            f"{name} must be one integer for each {side} of the scores, so {expected}, but they make no array: {error}"
+        ) from error
     if array.shape != (expected,) or (expected and array.dtype.kind not in "iu"):
         raise VireidError(
             f"{name} must be one integer for each {side} of the scores, so {expected}, got {array.dtype} of shape "
