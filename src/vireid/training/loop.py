@@ -17,6 +17,7 @@ from torch import Tensor
 from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
+from vireid.losses import check_labels
 from vireid.models import Network, NetworkOutput
 from vireid.training.batches import PartMaps, Targets, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
@@ -123,6 +124,8 @@ def fit(
     sampler = IdentitySampler(
         records, identities=identities, images=images, seed=seed, rank=fabric.global_rank, processes=processes
     )
+    # Here, once: on a GPU the loss does not look at labels, for it would have to wait for them.
+    check_labels(torch.arange(len(sampler.persons)), network.head.classifier.out_features)
     if processes > 1:
         _check_together(fabric, identities // processes, loss_batch, sync_batchnorm)
     steps = max(1, sampler.steps // accumulate)
