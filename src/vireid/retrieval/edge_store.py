@@ -1,0 +1,192 @@
+"""A gallery in a folder: the engine of Qdrant inside this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import qdrant_edge as engine
+from jaxtyping import Float32
+
+from vireid.retrieval.conditions import Conditions
+from vireid.retrieval.payload import KEYWORDS, TIME, from_payload, point_id, time_text, to_payload
+from vireid.retrieval.ranked import Match, best_matches, first_fetch
+from vireid.retrieval.sighting import Sighting
+from vireid.retrieval.store import Field
+from vireid.types import VireidError
+
+__all__ = ["EdgeStore"]
+
+_POINTS = 1000
+_Result = TypeVar("_Result")
+
+
+class EdgeStore:
+    """A `vireid.retrieval.store.Store` in files of its own.
+
+    Search is exact, whatever the size and the filter; see docs/gallery.md for what that costs.
+
+    Args:
+        folder: of the engine's files; made where it is not there.
+        dimension: numbers in a feature.
+
+    Raises:
+        VireidError: the folder cannot be opened as a store of this dimension.
+    """
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        self.dimension = dimension
+        self._folder = folder
+        self._writing = threading.RLock()
+        self._shard = self._call(lambda: _opened(folder, dimension), "open")
+
+    def put(self, sightings: Sequence[Sighting], features: Float32[np.ndarray, "n d"]) -> None:
+        """See `Store.put`."""
+        with self._writing:
+            for start in range(0, len(sightings), _POINTS):
+                points = [
+                    engine.Point(id=point_id(sighting.key), vector=feature, payload=to_payload(sighting))
+                    for sighting, feature in zip(
+                        sightings[start : start + _POINTS], features[start : start + _POINTS], strict=True
+                    )
+                ]
+                self._update(engine.UpdateOperation.upsert_points(points))
+            self._flush()
+
+    def known(self, keys: Collection[str]) -> set[str]:
+        """See `Store.known`."""
+        points = [point_id(key) for key in keys]
+        records = self._read(lambda shard: shard.retrieve(points, with_payload=["key"], with_vector=False))
+        return {record.payload["key"] for record in records if record.payload} & set(keys)
+
+    def nearest(
+        self, features: Float32[np.ndarray, "q d"], *, top: int, conditions: Conditions, by_track: bool
+    ) -> list[list[Match]]:
+        """See `Store.nearest`."""
+        wanted = _filter(conditions)
+
+        def fetch(rows: Float32[np.ndarray, "r d"], limit: int) -> list[list[Match]]:
+            requests = [
+                engine.QueryRequest(
+                    query=engine.Query.Nearest(row.tolist()),
+                    limit=limit,
+                    filter=wanted,
+                    with_payload=True,
+                    params=engine.SearchParams(exact=True),
+                )
+                for row in rows
+            ]
+            found = self._read(lambda shard: shard.query_batch(engine.QueryBatchRequest(requests)))
+            return [[_match(point) for point in points] for points in found]
+
+        first = fetch(features, first_fetch(top, by_track))
+        return [
+            best_matches(
+                matches,
+                lambda limit, row=number: fetch(features[row : row + 1], limit)[0],
+                top=top,
+                by_track=by_track,
+            )
+            for number, matches in enumerate(first)
+        ]
+
+    def delete(self, conditions: Conditions) -> int:
+        """See `Store.delete`."""
+        with self._writing:
+            removed = self.count(conditions)
+            if removed:
+                self._update(engine.UpdateOperation.delete_points_by_filter(_filter(conditions) or engine.Filter()))
+                self._flush()
+            return removed
+
+    def count(self, conditions: Conditions) -> int:
+        """See `Store.count`."""
+        return self._read(lambda shard: shard.count(engine.CountRequest(exact=True, filter=_filter(conditions))))
+
+    def each(
+        self, conditions: Conditions, *, batch: int = 1000
+    ) -> Iterator[tuple[list[Sighting], Float32[np.ndarray, "n d"]]]:
+        """See `Store.each`."""
+        offset = None
+        while True:
+            request = engine.ScrollRequest(
+                offset=offset, limit=batch, filter=_filter(conditions), with_payload=True, with_vector=True
+            )
+            records, offset = self._read(lambda shard, page=request: shard.scroll(page))
+            if records:
+                yield (
+                    [from_payload(record.payload or {}) for record in records],
+                    np.array([record.vector for record in records], dtype=np.float32),
+                )
+            if offset is None:
+                return
+
+    def values(self, field: Field, conditions: Conditions) -> dict[str, int]:
+        """See `Store.values`."""
+        request = engine.FacetRequest(
+            key=field, limit=max(1, self.count(conditions)), exact=True, filter=_filter(conditions)
+        )
+        hits = self._read(lambda shard: shard.facet(request)).hits
+        return {str(value): count for value, count in sorted((hit.value, hit.count) for hit in hits)}
+
+    def compact(self) -> None:
+        """See `Store.compact`."""
+        with self._writing:
+            self._call(self._shard.optimize, "compact")
+            self._flush()
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        with self._writing:
+            self._call(self._shard.close, "close")
+
+    def _update(self, operation: engine.UpdateOperation) -> None:
+        self._call(lambda: self._shard.update(operation), "write to")
+
+    def _flush(self) -> None:
+        self._call(self._shard.flush, "write to")
+
+    def _read(self, call: Callable[[engine.EdgeShard], _Result]) -> _Result:
+        return self._call(lambda: call(self._shard), "read")
+
+    def _call(self, call: Callable[[], _Result], verb: str) -> _Result:
+        try:
+            return call()
+        except Exception as error:
+            raise VireidError(f"cannot {verb} the gallery's files in {self._folder}: {error}") from error
+
+
+def _opened(folder: Path, dimension: int) -> engine.EdgeShard:
+    if (folder / "edge_config.json").exists():
+        return engine.EdgeShard.load(str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    shard = engine.EdgeShard.create(
+        str(folder),
+        engine.EdgeConfig(vectors=engine.EdgeVectorParams(size=dimension, distance=engine.Distance.Dot)),
+    )
+    for name in KEYWORDS:
+        shard.update(engine.UpdateOperation.create_field_index(name, engine.PayloadSchemaType.Keyword))
+    shard.update(engine.UpdateOperation.create_field_index(TIME, engine.PayloadSchemaType.Datetime))
+    shard.flush()
+    return shard
+
+
+def _filter(conditions: Conditions) -> engine.Filter | None:
+    must: list[engine.ConditionType] = [
+        engine.FieldCondition(key=name, match=engine.MatchAny(any=values))
+        for name, values in conditions.any_of().items()
+    ]
+    if conditions.since is not None or conditions.until is not None:
+        span = engine.RangeDateTime(
+            gte=None if conditions.since is None else time_text(conditions.since),
+            lt=None if conditions.until is None else time_text(conditions.until),
+        )
+        must.append(engine.FieldCondition(key=TIME, range=span))
+    return engine.Filter(must=must) if must else None
+
+
+def _match(point: engine.ScoredPoint) -> Match:
+    return Match(from_payload(point.payload or {}), min(1.0, max(-1.0, point.score)))
