@@ -5,8 +5,8 @@ python benchmarks/embedding.py [--recipes NAME ...] [--rounds N] [--images N] [-
 `vireid.retrieval.embed_records` against a plain pipeline of the same network: images opened, resized and normalised
 one by one with Pillow and NumPy, then the network in contiguous float32 without gradients, 1 or 64 images at a time;
 nothing overlaps. A batch is of one modality, so where few images are measured there are fewer than 64 in it. Without
-decoding, ours reads from the pixel cache and the plain one takes tensors that are ready. All run in turns in one process
-on the same drawn images. The last table scores one small training in both precisions.
+decoding, ours reads from the pixel cache and the plain one takes tensors that are ready. All run in turns in one
+process on the same drawn images. The last table scores one small training in both precisions.
 """
 
 from __future__ import annotations
