@@ -1,6 +1,7 @@
 """The size of pieces, the memory and the device never change a result: against the slow loop, with ties everywhere."""
 
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import numpy as np
@@ -274,7 +275,7 @@ def test_bad_sizes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_other_types_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, change: dict, message: str) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    features = {"query_features": exact_features(2, 0), "gallery_features": exact_features(3, 0)}
+    features: dict[str, Any] = {"query_features": exact_features(2, 0), "gallery_features": exact_features(3, 0)}
     trial = keywords(labels(0, "regdb", queries=2, gallery=3, people=1))
     with pytest.raises(VireidError, match=message):
         score_features(**{**features, **trial, **change})
