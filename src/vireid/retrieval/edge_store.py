@@ -58,7 +58,7 @@ class EdgeStore:
 
     def known(self, keys: Collection[str]) -> set[str]:
         """See `Store.known`."""
-        points = [point_id(key) for key in keys]
+        points: list[engine.PointId] = [point_id(key) for key in keys]
         records = self._read(lambda shard: shard.retrieve(points, with_payload=["key"], with_vector=False))
         return {record.payload["key"] for record in records if record.payload} & set(keys)
 

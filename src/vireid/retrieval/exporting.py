@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
+from pyarrow import parquet
 
 from vireid.retrieval.conditions import Conditions
 from vireid.retrieval.sighting import Sighting
@@ -53,7 +54,7 @@ def export(store: Store, file: Path, conditions: Conditions, *, maker: str) -> i
     with write_atomically(file.with_suffix(".parquet")) as table, write_atomically(file) as draft:
         paths: list[str] = []
         with tempfile.TemporaryFile(dir=file.parent) as rows:
-            with pa.parquet.ParquetWriter(table, _COLUMNS) as writer:
+            with parquet.ParquetWriter(table, _COLUMNS) as writer:
                 for sightings, features in store.each(conditions):
                     paths += [sighting.path for sighting in sightings]
                     rows.write(np.ascontiguousarray(features, dtype="<f4").data)
@@ -69,7 +70,7 @@ def _table(sightings: list[Sighting]) -> pa.Table:
     return pa.table(columns, schema=_COLUMNS)
 
 
-def _write_npz(draft: Path, rows, paths: list[str], dimension: int, maker: str) -> None:
+def _write_npz(draft: Path, rows: IO[bytes], paths: list[str], dimension: int, maker: str) -> None:
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
         with archive.open("features.npy", "w", force_zip64=True) as entry:
             header = {"descr": "<f4", "fortran_order": False, "shape": (len(paths), dimension)}
