@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -118,14 +117,13 @@ def can_sort(scores: Float[Tensor, "r c"], lowest: float) -> bool:
 
 
 class _Sorting:
-    """One trial's images put to `SortedRanks` in pieces that stay in the caches, several at a time."""
+    """One trial's images put to `SortedRanks` in pieces that stay in the caches."""
 
     def __init__(
         self, gallery: TrialGallery, own: OwnImages, known: Float32[Tensor, " k"], *, rows: slice, cells: int
     ) -> None:
         self._gallery, self._own, self._rows = gallery, own, rows
-        self._threads = torch.get_num_threads()
-        self._cells = max(1, min(cells // self._threads, _SORTED_CELLS))
+        self._cells = min(cells, _SORTED_CELLS)
         self.ranks = SortedRanks(
             own.rows[own.visible],
             own.places[own.visible],
@@ -143,8 +141,7 @@ class _Sorting:
         columns = min(width, _SORTED_COLUMNS, self._cells)
         rows = self._cells // columns
         table = scores.numpy()
-
-        def count(top: int) -> None:
+        for top in range(0, height, rows):
             some = slice(top, min(top + rows, height))
             own = slice(*np.searchsorted(self._own.rows, (some.start, some.stop)))
             own_rows, own_at = self._own.rows[own] - top, part.positions[self._own.places[own]]
@@ -159,14 +156,6 @@ class _Sorting:
                 if hidden is not None:
                     others[np.ix_(hidden[0][some], hidden[1][these])] = -np.inf
                 self.ranks.count(some, others, part.places[these], part.identities[these])
-
-        tops = range(0, height, rows)
-        if self._threads == 1 or len(tops) == 1:
-            for top in tops:
-                count(top)
-            return
-        with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(count, tops))
 
 
 class _LookingUp:

@@ -105,8 +105,8 @@ def score_features(
     """`score` of features, for galleries whose table of scores would not fit: a million images and more.
 
     Blocks of scores are made, used and forgotten; for each true match the images before it are counted. On the
-    processor these are found in small sorted pieces, by as many threads as PyTorch uses. Where ``memory`` holds less
-    than 16 rows of scores, the gallery is cut too and each score is made twice.
+    processor these are found in small sorted pieces. Where ``memory`` holds less than 16 rows of scores, the gallery is
+    cut too and each score is made twice.
 
     Given the same scores, ranks are those of `score` to the bit and mAP and mINP equal to 1e-12, whatever the memory.
     The scores themselves are sums in single precision, whose last digit may depend on the device, the library and the

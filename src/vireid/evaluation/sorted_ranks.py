@@ -25,8 +25,6 @@ class SortedRanks:
     match does are sorted again, by score and place. An identity stands before a query's first match where its best
     image does, so ranks among distinct identities need the maximum of each alone.
 
-    Rows may be counted in any order and by several threads, each row by one at a time.
-
     Args:
         rows: query of each true match that may be seen, ascending.
         places, scores: their place in the gallery and their score.
@@ -75,7 +73,7 @@ class SortedRanks:
         """
         table, width = self._scores[rows], others.shape[1]
         ordered = np.sort(others, axis=1)
-        behind = torch.searchsorted(torch.from_numpy(ordered), torch.from_numpy(table), right=True).numpy()
+        behind = _not_above(ordered, table)
         above = width - behind
         equal = np.take_along_axis(ordered, np.maximum(behind - 1, 0), axis=1) == table
         tied = np.flatnonzero(equal.any(axis=1))
@@ -84,9 +82,7 @@ class SortedRanks:
         if len(tied):
             keys = _keys(others[tied], places)
             keys[np.isneginf(others[tied])] = _BELOW_ALL
-            above[tied] = width - torch.searchsorted(
-                torch.from_numpy(np.sort(keys, axis=1)), torch.from_numpy(self._keys[rows][tied])
-            )
+            above[tied] = width - _not_above(np.sort(keys, axis=1), self._keys[rows][tied])
         self._above[rows] += above
         if not self._seen.shape[1]:
             return
@@ -123,6 +119,22 @@ class SortedRanks:
             precision=(np.maximum(ordinals, 0) / ranks).sum(axis=1) / np.maximum(matches, 1),
             penalty=matches / ranks[:, 0],
         )
+
+
+def _not_above(ordered: np.ndarray, values: np.ndarray) -> Int64[np.ndarray, "q m"]:
+    """How many entries of an ascending row are not above each of some values, by halving.
+
+    So small a search is no work for several threads: torch.searchsorted takes them, and they mostly wait.
+    """
+    width = ordered.shape[1]
+    before_row = np.arange(len(ordered))[:, None] * width - 1
+    found = np.zeros(values.shape, dtype=np.int64)
+    step = 1 << (width.bit_length() - 1)
+    while step:
+        further = np.minimum(found + step, width)
+        found = np.where(ordered.take(before_row + further) <= values, further, found)
+        step >>= 1
+    return found
 
 
 def _highest(values: np.ndarray, starts: Int64[np.ndarray, " n"]) -> np.ndarray:
