@@ -197,16 +197,17 @@ def score_trials(counts: dict[tuple[int, int], int], noise: float, shots: int, l
     products = min(timed(lambda: asked @ there.T)[1] for _ in range(3))
 
     compared, alone, slow, found = np.zeros(2), np.zeros(2), np.zeros(2), []
-    for trial in trials[:loop_trials]:
+    for number, trial in enumerate(trials):
         known = labels(records, trial)
         *seconds, scores = timed(partial(table_of, features, trial))
         compared += seconds
         *seconds, _ = timed(partial(score, scores, rule=trial.rule, **known))
         alone += seconds
-        *seconds, precision = timed(partial(loop_score, scores, **known))
-        slow += seconds
-        found.append(precision)
-    compared, alone, slow = (seconds * len(trials) / loop_trials for seconds in (compared, alone, slow))
+        if number < loop_trials:
+            *seconds, precision = timed(partial(loop_score, scores, **known))
+            slow += seconds
+            found.append(precision)
+    slow *= len(trials) / loop_trials
     whole = compared + slow
     difference = max(abs(one - other.map) for one, other in zip(found, result.trials))
     name = f"| {shots}-shot, {len(trials[0].gallery_rows):,} | {100 * result.mean['map']:.1f} | "
