@@ -71,9 +71,7 @@ class ServerStore:
                 models.PointStruct(id=str(point_id(sighting.key)), vector=row.tolist(), payload=to_payload(sighting))
                 for sighting, row in zip(sightings[rows], features[rows], strict=True)
             ]
-            self._call(
-                lambda points=points: self._client.upsert(self._collection, points=points, wait=True), "write to"
-            )
+            self._call(lambda new=points: self._client.upsert(self._collection, points=new, wait=True), "write to")
 
     def known(self, keys: Collection[str]) -> set[str]:
         """See `Store.known`."""

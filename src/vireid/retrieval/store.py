@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -18,6 +18,7 @@ Field = Literal["camera", "person", "track"]
 """A field whose values can be listed."""
 
 
+@runtime_checkable
 class Store(Protocol):
     """Sightings with features of length 1, found by dot product. One contract test suite runs on every store.
 
