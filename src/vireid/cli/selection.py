@@ -36,7 +36,9 @@ class BestOnTest:
         # Epochs from here on were scored by a run that was killed before it could save its state.
         scores = {key: rank1 for key, rank1 in scores.items() if int(key) < epoch}
         device = next(network.parameters()).device
-        embeddings = embed_records(network, self._plan.records, rows_of(self._plan.trials), device=device)
+        embeddings = embed_records(
+            network, self._plan.records, rows_of(self._plan.trials), device=device, precision="32"
+        )
         rank1 = float(evaluate(self._plan.records, embeddings, self._plan.trials, self._plan.protocol).trials[0].cmc[0])
         if rank1 > max(scores.values(), default=-1.0):
             rule = f"best Rank-1 on test, epoch {epoch + 1}"

@@ -95,6 +95,7 @@ def _score(config: TrainConfig) -> dict[str, Any]:
             plan.records,
             rows_of(plan.trials),
             device=pick_device(config.accelerator),
+            precision="32",
             workers=config.workers,
             progress=progress,
         )

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vireid.models.attention import attend
 from vireid.models.scale import Scale, reduce_to_grid
 from vireid.types import VireidError
 
@@ -80,9 +81,7 @@ class ALB(nn.Module):
         else:
             q = self.norm_shallow(self.reduce_shallow(shallow).flatten(2))
             v = f + self.mix * q if self.variant == "released" else self.mix * q + (1 - self.mix) * f
-        # A tensor of its own: PyTorch's shortcut for q = k = v in evaluation does without fused attention.
-        values = v if self.training else v.view_as(v)
-        mined = v + self.attention(q, q, values, need_weights=False)[0]
+        mined = v + attend(self.attention, q, v)
         mined = mined + self.mlp(self.norm_mlp(mined))
         out = self.expand(mined.unflatten(2, deep.shape[2:]))
         return deep + out if self.variant == "paper" else out
@@ -118,7 +117,7 @@ class CrossAttention(nn.Module):
         """The next deep map."""
         f = self.norm_deep(self.reduce_deep(deep).flatten(2))
         g = self.norm_shallow(self.reduce_shallow(shallow).flatten(2))
-        mined = self.attention(f, g, g, need_weights=False)[0]
+        mined = attend(self.attention, f, g, keys=g)
         return deep + self.expand(mined.unflatten(2, deep.shape[2:]))
 
 

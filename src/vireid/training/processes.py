@@ -101,7 +101,7 @@ def join_processes(accelerator: str = "auto", precision: Precision = "32") -> Fa
         plugins.append(MixedPrecision("16-mixed", "cuda"))
     try:
         fabric = Fabric(**options, plugins=plugins)
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise VireidError(f"cannot compute on {job.count} x {accelerator}: {error}") from error
     if job.count > 1:
         fabric.launch()
