@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
+BENCHMARKS := synthetic pixel_cache loading training embedding scoring growth
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -31,8 +32,9 @@ test: lint ## all checks and tests but the slow ones: under 10 minutes on two co
 test-slow: install ## the tests that take minutes each
 	$(BIN)/pytest -m slow
 
+# One thread each: what they count is images a core, and spinning threads would spoil it on a busy machine.
 bench: install ## the benchmarks; each prints its table and the machine it ran on
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit; done
+	for name in $(BENCHMARKS); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$name.py || exit; done
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) demo runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -143,11 +143,12 @@ def check_answers(store, rows, conditions):
 
 def test_deletion_takes_what_meets_the_conditions_and_nothing_else(store):
     sightings, features = crowd(40, seed=0)
-    for conditions in CONDITIONS[1:]:
+    for number, conditions in enumerate(CONDITIONS[1:]):
         store.put(sightings, features)
         gone = [one for one in sightings if meets(one, conditions)]
         assert store.delete(conditions) == len(gone)
-        store.compact()
+        if number in (0, 4):
+            store.compact()
         left = sorted(one.key for one in sightings if one not in gone)
         assert [one.key for piece, _ in store.each(Conditions()) for one in piece] == left
         assert store.known([one.key for one in sightings]) == set(left)
@@ -238,5 +239,5 @@ def test_a_closed_edge_store_says_so(tmp_path):
 
 def test_a_store_that_vanished_from_the_server_says_so():
     store = ServerStore(QdrantClient(":memory:"), "people", DIMENSION)
-    with pytest.raises(VireidError, match="cannot read collection people of the Qdrant server: .*not found"):
+    with pytest.raises(VireidError, match=r"cannot read collection people of the Qdrant server: .*not found"):
         store.count(Conditions())

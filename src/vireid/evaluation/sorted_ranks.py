@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 
-from vireid.evaluation.order import DIGIT_BITS, digits
+from vireid.evaluation.order import DIGIT_BITS
 from vireid.evaluation.per_query import PerQuery
 
 __all__ = ["SortedRanks"]
@@ -124,7 +123,7 @@ class SortedRanks:
 def _not_above(ordered: np.ndarray, values: np.ndarray) -> Int64[np.ndarray, "q m"]:
     """How many entries of an ascending row are not above each of some values, by halving.
 
-    So small a search is no work for several threads: torch.searchsorted takes them, and they mostly wait.
+    All here is left to NumPy: for steps this small PyTorch wakes all its threads, and they mostly wait.
     """
     width = ordered.shape[1]
     before_row = np.arange(len(ordered))[:, None] * width - 1
@@ -151,9 +150,10 @@ def _highest(values: np.ndarray, starts: Int64[np.ndarray, " n"]) -> np.ndarray:
 
 
 def _keys(scores: Float32[np.ndarray, "..."], places: Int64[np.ndarray, " c"]) -> Int64[np.ndarray, "..."]:
-    """Score and place in one integer, the earlier of two equal scores higher."""
-    [digit] = digits(torch.from_numpy(scores))
-    return ((digit.numpy() - (1 << (DIGIT_BITS - 1))) << DIGIT_BITS) + (_LAST_PLACE - places)
+    """Score and place in one integer, the earlier of two equal scores higher: see `vireid.evaluation.order`."""
+    bits = (scores + np.float32(0)).view(np.int32)
+    bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
+    return (bits.astype(np.int64) << DIGIT_BITS) + (_LAST_PLACE - places)
 
 
 def _scores(keys: Int64[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
