@@ -152,6 +152,8 @@ def test_deletion_takes_what_meets_the_conditions_and_nothing_else(store):
         left = sorted(one.key for one in sightings if one not in gone)
         assert [one.key for piece, _ in store.each(Conditions()) for one in piece] == left
         assert store.known([one.key for one in sightings]) == set(left)
+        cameras = Counter(one.camera for one in sightings if one not in gone and one.camera)
+        assert store.values("camera", Conditions()) == cameras
         assert store.count(conditions) == store.delete(conditions) == 0
 
 

@@ -141,7 +141,8 @@ class EdgeStore:
             key=field, limit=max(1, self.count(conditions)), exact=True, filter=_filter(conditions)
         )
         hits = self._read(lambda shard: shard.facet(request)).hits
-        return {str(value): count for value, count in sorted((hit.value, hit.count) for hit in hits)}
+        # A value whose last sighting was deleted stays in the index until the next compaction, with a count of 0.
+        return {str(value): count for value, count in sorted((hit.value, hit.count) for hit in hits) if count}
 
     def compact(self) -> None:
         """See `Store.compact`."""

@@ -33,8 +33,13 @@ def open_folder(folder: Path, *, create: bool, model: str | None, dimension: int
         if facts is None:
             facts = _created(folder, model, dimension)
         facts.require(model=model, dimension=dimension, place=str(folder))
-        _remove_leftovers(folder, facts)
         home = folder / _COLLECTIONS / facts.collection
+        if not home.is_dir():
+            raise VireidError(
+                f"the files of gallery {folder} are gone: there is no {home}; put them back, or index the images again "
+                "into a new folder"
+            )
+        _remove_leftovers(folder, facts)
         return Gallery(EdgeStore(home, facts.dimension), facts, str(folder), release=lock.release, folder=home)
     except BaseException:
         lock.release()

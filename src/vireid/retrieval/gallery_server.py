@@ -85,12 +85,16 @@ def rebuilding_named(client: QdrantClient, name: str, *, place: str, model: str,
 def _connected(url: str) -> tuple[QdrantClient, str]:
     parts = urlsplit(url)
     name = parts.path[1:]
-    if not parts.hostname or parts.query or parts.fragment or parts.username or not _NAME.fullmatch(name):
+    try:
+        port = parts.port or 6333
+    except ValueError:  # no number from 0 to 65535
+        port = None
+    sound = parts.hostname and port and not (parts.query or parts.fragment or parts.username or parts.password)
+    if not sound or not _NAME.fullmatch(name):
         raise VireidError(
             "the URL of a gallery is http://host:6333/name, its name of letters, digits, '-' and '_'; a key is taken "
             f"from QDRANT_API_KEY; got {parts.scheme}://{parts.hostname or ''}{parts.path}"
         )
-    port = parts.port or 6333
     client = QdrantClient(
         url=f"{parts.scheme}://{parts.hostname}:{port}",
         api_key=os.environ.get("QDRANT_API_KEY"),

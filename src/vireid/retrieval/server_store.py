@@ -161,7 +161,8 @@ class ServerStore:
             ),
             "read",
         ).hits
-        return {str(value): count for value, count in sorted((str(hit.value), hit.count) for hit in hits)}
+        # See EdgeStore.values for counts of 0.
+        return {value: count for value, count in sorted((str(hit.value), hit.count) for hit in hits) if count}
 
     def compact(self) -> None:
         """Nothing to do: a server gives back room by itself, in the background."""
