@@ -49,7 +49,7 @@ def fuse(features: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:
     Raises:
         VireidError: no rows, rows that are not finite or zero, or directions that cancel each other.
 
-    >>> fuse(np.array([[2.0, 0.0], [0.0, 1.0]])).round(4).tolist()
+    >>> [round(float(number), 4) for number in fuse(np.array([[2.0, 0.0], [0.0, 1.0]]))]
     [0.7071, 0.7071]
     """
     if features.ndim != 2 or not len(features):
