@@ -90,6 +90,22 @@ def test_deletion_by_age_counts_first_and_spares_what_has_no_time(gallery):
     assert gallery.count() == 3
 
 
+def test_no_file_holds_what_was_deleted_after_compacting(tmp_path):
+    def files_with(word: bytes) -> list[str]:
+        return [str(file) for file in tmp_path.rglob("*") if file.is_file() and word in file.read_bytes()]
+
+    with open_gallery(tmp_path / "g", create=True, model="m", dimension=8) as gallery:
+        rows = [sighting(0, path="of-nobody.jpg"), sighting(1, path="of-somebody.jpg", person="somebody")]
+        gallery.add(rows, features(2), model="m")
+        assert files_with(b"somebody")
+        gallery.delete(Conditions(persons=("somebody",)))
+        gallery.compact()
+        assert files_with(b"of-nobody")
+        assert files_with(b"somebody") == []
+    with open_gallery(tmp_path / "g") as gallery:
+        assert gallery.add(rows, features(2), model="m") == Added(new=1, known=1)
+
+
 def test_deleting_everything_must_be_said(gallery):
     gallery.add([sighting(1)], features(1), model="m")
     with pytest.raises(VireidError, match=r"would delete all of gallery .* pass everything=True"):

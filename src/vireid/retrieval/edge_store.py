@@ -24,6 +24,7 @@ __all__ = ["EdgeStore"]
 
 _NUMBERS = 1 << 22  # of a piece that is written at once: its entry in the log takes about 20 MB
 _MIB = 1 << 20
+_ENTRIES, _ENTRY = 3, 20 * _MIB  # two of them end a file of the log, which holds 32 MiB; the third the next
 _ROOM = 64 * _MIB  # the log's files, and replaying one piece after a kill
 _ROOM_TO_GROW = 192 * _MIB  # more than to open and to delete, so that a gallery that filled its disk still can be
 _Result = TypeVar("_Result")
@@ -152,6 +153,10 @@ class EdgeStore:
             require_room(self._folder, _ROOM_TO_GROW + 2 * size, "compact the gallery")
             self._call(self._shard.optimize, "compact")
             self._call(self._shard.flush, "write to")
+            # The log keeps its last entries, and with them what was deleted, until as much again was written. So
+            # entries that change nothing push them out.
+            for _ in range(_ENTRIES):
+                self._update(engine.UpdateOperation.delete_payload([], ["-" * _ENTRY]))
 
     def close(self) -> None:
         """See `Store.close`."""

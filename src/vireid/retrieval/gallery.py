@@ -200,7 +200,11 @@ class Gallery:
             return export(self._store(), file, conditions, maker=self._facts.model)
 
     def compact(self) -> None:
-        """Give back the room of what was deleted; searches go on meanwhile, changes wait."""
+        """Give back the room of what was deleted.
+
+        In a folder no file of the gallery holds what was deleted any more when this returns; until then the engine
+        may keep its bytes, though no search finds them. Searches wait meanwhile.
+        """
         with self._changing:
             self._store().compact()
 

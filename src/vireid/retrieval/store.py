@@ -60,7 +60,7 @@ class Store(Protocol):
         ...
 
     def compact(self) -> None:
-        """Give back the room of what was deleted."""
+        """Give back the room of what was deleted; in a folder no file holds it any more when this returns."""
         ...
 
     def close(self) -> None:
