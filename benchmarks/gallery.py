@@ -163,7 +163,7 @@ def measure(count: int, dimension: int, queries: int, folder: Path) -> None:
     print(f"\n## {count:,} x {dimension}\n")
     print(f"- insert {count / insert:,.0f} a second, in batches of {BATCH:,}, each on disk before the next")
     size = count * dimension * 4
-    print(f"- {disk / 1e6:,.0f} MB on disk, of which features {size / 1e6:,.0f}; opening {opening:.2f} s; ")
+    print(f"- {disk / 1e6:,.0f} MB on disk, of which features {size / 1e6:,.0f}; opening {opening:.2f} s;")
     print(f"  anonymous memory of the open gallery after all searches {grown / 1e6:,.0f} MB")
     print(f"- {queries} queries in one call: {at_once * 1e3:.1f} ms each")
     times = f"deleting {removed:,} took {deletion:.2f} s, compacting {compaction:.2f} s"
