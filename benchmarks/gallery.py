@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -92,6 +94,15 @@ def memory() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
 
+def probe(folder: str) -> None:
+    """How much memory opening a gallery and searching it takes: asked of a process that does nothing else."""
+    held = memory()
+    with open_gallery(folder) as gallery:
+        for query in np.random.default_rng(0).standard_normal((20, gallery.dimension), dtype=np.float32):
+            gallery.search(query[None], model="made", top=TOP)
+        print(memory() - held)
+
+
 def milliseconds(seconds: list[float]) -> str:
     return f"{np.percentile(seconds, 50) * 1e3:.1f} / {np.percentile(seconds, 99) * 1e3:.1f}"
 
@@ -108,7 +119,7 @@ def measure(count: int, dimension: int, queries: int, folder: Path) -> None:
             gallery.add(sightings[start : start + BATCH], features[start : start + BATCH], model="made")
         insert = time.perf_counter() - begin
         disk = gallery.info().bytes or 0
-    held = memory()
+    asking = subprocess.run([sys.executable, __file__, "--probe", folder], capture_output=True, text=True, check=True)
     begin = time.perf_counter()
     with open_gallery(folder) as gallery:
         opening = time.perf_counter() - begin
@@ -151,7 +162,6 @@ def measure(count: int, dimension: int, queries: int, folder: Path) -> None:
         at_once = time.perf_counter()
         gallery.search(asked, model="made")
         at_once = (time.perf_counter() - at_once) / queries
-        grown = memory() - held
 
         begin = time.perf_counter()
         removed = gallery.delete(Conditions(cameras=("camera7",)))
@@ -164,7 +174,7 @@ def measure(count: int, dimension: int, queries: int, folder: Path) -> None:
     print(f"- insert {count / insert:,.0f} a second, in batches of {BATCH:,}, each on disk before the next")
     size = count * dimension * 4
     print(f"- {disk / 1e6:,.0f} MB on disk, of which features {size / 1e6:,.0f}; opening {opening:.2f} s;")
-    print(f"  anonymous memory of the open gallery after all searches {grown / 1e6:,.0f} MB")
+    print(f"  a process that opens and searches it grows by {int(asking.stdout) / 1e6:,.0f} MB of anonymous memory")
     print(f"- {queries} queries in one call: {at_once * 1e3:.1f} ms each")
     times = f"deleting {removed:,} took {deletion:.2f} s, compacting {compaction:.2f} s"
     print(f"- {times}, {left / 1e6:,.0f} MB afterwards\n")
@@ -243,7 +253,11 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--hnsw", action="store_true")
     parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--probe", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.probe:
+        probe(arguments.probe)
+        return
     sizes = [(10_000, 512), (10_000, 2048), (100_000, 512), (100_000, 2048)]
     sizes += [(1_000_000, 512)] if arguments.full else []
     print("# Embedded gallery")
