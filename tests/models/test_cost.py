@@ -32,8 +32,8 @@ def flops_of_layers(network, modality):
         elif isinstance(module, torch.nn.Linear):
             counts.append(2 * output.numel() * module.in_features)
 
-    for module in network.modules():
-        if not isinstance(module, torch.nn.MultiheadAttention):
+    for name, module in network.named_modules():
+        if not name.endswith("attention.out_proj"):
             handles.append(module.register_forward_hook(count))
     network.embed(torch.zeros(1, 3, *network.image_size), modality)
     for handle in handles:
