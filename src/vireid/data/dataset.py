@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from vireid.data.images import load_image
 from vireid.types import Records, VireidError
 
-__all__ = ["ImageDataset", "load_batch", "row_numbers"]
+__all__ = ["ImageDataset", "load_batch", "resize_image", "row_numbers"]
 
 
 class ImageDataset(Dataset[Tensor]):
@@ -42,9 +42,14 @@ class ImageDataset(Dataset[Tensor]):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> UInt8[Tensor, "3 h w"]:
-        image = Image.fromarray(load_image(self.records.file(int(self.rows[index]))))
-        resized = image.resize((self.width, self.height), Image.Resampling.BILINEAR)
-        return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
+        image = load_image(self.records.file(int(self.rows[index])))
+        return resize_image(image, height=self.height, width=self.width)
+
+
+def resize_image(image: UInt8[np.ndarray, "a b 3"], *, height: int, width: int) -> UInt8[Tensor, "3 h w"]:
+    """An image in another size as a tensor, bilinear with antialiasing, as Pillow does it."""
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
 
 
 def load_batch(records: Records, rows: Int[np.ndarray, " b"], *, height: int, width: int) -> UInt8[Tensor, "b 3 h w"]:

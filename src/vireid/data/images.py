@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,12 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from vireid.data.faults import FaultError
 
-__all__ = ["MAX_PIXELS", "load_image", "open_image"]
+__all__ = ["MAX_PIXELS", "decode_image", "load_image", "open_image"]
 
 MAX_PIXELS = 64_000_000
 
 _MEND = "copy it from the data set again, or remove it (`vireid doctor --list-bad` lists all such files)"
+_FORMATS = ("JPEG", "PNG", "BMP")
 _ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -35,26 +37,44 @@ def load_image(file: Path) -> UInt8[np.ndarray, "h w 3"]:
         VireidError: no such file, an empty or truncated one, no image, or one of more than 64 million pixels (refused
             from its header, before any memory is taken).
     """
-    with open_image(file, formats=("JPEG", "PNG", "BMP"), mend=_MEND) as image:
+    with open_image(file, formats=_FORMATS, mend=_MEND) as image:
         upright = ImageOps.exif_transpose(_to_rgb(image, file))
         return np.array(upright, dtype=np.uint8)
 
 
+def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode what an image file holds, as `load_image` does.
+
+    Args:
+        content: all bytes of the file.
+        name: what to call it in an error.
+
+    Raises:
+        VireidError: see `load_image`.
+    """
+    with open_image(Path(name), formats=_FORMATS, mend="give a whole JPEG, PNG or BMP", content=content) as image:
+        upright = ImageOps.exif_transpose(_to_rgb(image, content))
+        return np.array(upright, dtype=np.uint8)
+
+
 @contextmanager
-def open_image(file: Path, *, formats: tuple[str, ...], mend: str) -> Iterator[ImageFile.ImageFile]:
+def open_image(
+    file: Path, *, formats: tuple[str, ...], mend: str, content: bytes | None = None
+) -> Iterator[ImageFile.ImageFile]:
     """Open an image file for decoding inside the block, whatever is wrong with it told in one sentence.
 
     Args:
         file: the image; its content decides, not its suffix.
         formats: as Pillow names them.
         mend: what the user can do about a bad file.
+        content: what the file holds, where it has been read already; then ``file`` is a name for messages only.
 
     Raises:
         VireidError: no such file, an empty or truncated one, none of these formats, one of more than 64 million pixels
             (refused from its header, before any memory is taken), or anything that fails inside the block.
     """
     try:
-        with Image.open(file, formats=formats) as image:
+        with Image.open(file if content is None else io.BytesIO(content), formats=formats) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(file, f"{image.width} x {image.height}")
             yield image
@@ -66,7 +86,8 @@ def open_image(file: Path, *, formats: tuple[str, ...], mend: str) -> Iterator[I
         raise _too_large(file, "more") from error
     except UnidentifiedImageError:
         names = " or ".join([*filter(None, [", ".join(formats[:-1])]), formats[-1]])
-        what = "an empty file" if file.stat().st_size == 0 else f"no {names} image"
+        size = file.stat().st_size if content is None else len(content)
+        what = "an empty file" if size == 0 else f"no {names} image"
         raise FaultError(f"{file} is {what}", what_to_do=mend) from None
     except Exception as error:  # decoders fail in many ways on broken content: OSError, SyntaxError, struct.error, ..
         raise FaultError(
@@ -75,7 +96,7 @@ def open_image(file: Path, *, formats: tuple[str, ...], mend: str) -> Iterator[I
         ) from error
 
 
-def _to_rgb(image: Image.Image, file: Path) -> Image.Image:
+def _to_rgb(image: Image.Image, source: Path | bytes) -> Image.Image:
     """8-bit RGB with the orientation of the original still noted."""
     raw_mode = str(image.tile[0].args) if isinstance(image, ImageFile.ImageFile) and image.tile else ""
     orientation = image.getexif().get(_ORIENTATION, 1)  # this decodes a PNG, and its raw mode is then forgotten
@@ -84,7 +105,8 @@ def _to_rgb(image: Image.Image, file: Path) -> Image.Image:
     elif "16B" in raw_mode:
         # Pillow keeps only the high byte of 16-bit colour.
         image.load()
-        pixels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
         if pixels is None or pixels.dtype != np.uint16:
             raise OSError("16-bit colour that OpenCV cannot decode")
         colours = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vireid.data.faults import FaultError
 
-__all__ = ["IMAGE_SUFFIXES", "check_files", "check_relative", "check_root", "is_image_name", "list_images"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "check_files",
+    "check_relative",
+    "check_root",
+    "is_image_name",
+    "list_images",
+    "walk_images",
+]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
@@ -70,8 +78,36 @@ def list_images(root: Path, folders: Iterable[str]) -> list[str]:
     for folder in sorted(set(folders)):
         if (root / folder).is_dir():
             _check_inside(root, folder)
-            _walk(root, folder, found)
+            found += walk_images(root, folder)
     return sorted(found)
+
+
+def walk_images(root: Path, folder: str = "") -> Iterator[str]:
+    """Paths of all images below a folder of the root, relative to the root, one by one: see `list_images`.
+
+    The entries of a folder come in the order of their names, and memory holds the names of the folders that are open,
+    not of all images.
+
+    Raises:
+        VireidError: see `list_images`.
+    """
+    try:
+        with os.scandir(root / folder) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise FaultError(
+            f"the folder {root / folder} cannot be read: {error.strerror}", what_to_do="give yourself read permission"
+        ) from error
+    for entry in listed:
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        if entry.name.startswith("."):
+            continue
+        if entry.is_symlink() and (entry.is_dir() or is_image_name(entry.name)):
+            _check_inside(root, path)
+        if entry.is_dir():
+            yield from walk_images(root, path)
+        elif is_image_name(entry.name):
+            yield path
 
 
 def check_files(root: Path, paths: Sequence[str], source: str) -> None:
@@ -99,26 +135,6 @@ def check_files(root: Path, paths: Sequence[str], source: str) -> None:
             where=missing,
             what_to_do="copy the missing images there, or take their lines out",
         )
-
-
-def _walk(root: Path, folder: str, found: list[str]) -> None:
-    try:
-        with os.scandir(root / folder) as entries:
-            listed = list(entries)
-    except OSError as error:
-        raise FaultError(
-            f"the folder {root / folder} cannot be read: {error.strerror}", what_to_do="give yourself read permission"
-        ) from error
-    for entry in listed:
-        path = f"{folder}/{entry.name}" if folder else entry.name
-        if entry.name.startswith("."):
-            continue
-        if entry.is_symlink() and (entry.is_dir() or is_image_name(entry.name)):
-            _check_inside(root, path)
-        if entry.is_dir():
-            _walk(root, path, found)
-        elif is_image_name(entry.name):
-            found.append(path)
 
 
 def _check_inside(root: Path, path: str) -> None:

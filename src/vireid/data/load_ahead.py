@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def load_ahead(
-    dataset: Dataset[T], order: Sequence[Any], *, workers: int, threads: int = 0, pin_memory: bool = False
+    dataset: Dataset[T], order: Iterable[Any], *, workers: int, threads: int = 0, pin_memory: bool = False
 ) -> Generator[T, None, None]:
     """The items of ``order``, in that order, for any number of workers and threads.
 
@@ -27,7 +27,7 @@ def load_ahead(
 
     Args:
         dataset: ``dataset[key]`` is an item, a whole batch most of the time.
-        order: the keys.
+        order: the keys; with threads they are asked for one by one, a few ahead.
         workers: processes that prepare items ahead; 0 prepares in this one.
         threads: with 0 workers, threads of this process that prepare items ahead, each one, and one more waiting; 0
             prepares an item when it is asked for.
@@ -56,7 +56,7 @@ def load_ahead(
         yield item
 
 
-def _in_threads(dataset: Dataset[T], order: Sequence[Any], threads: int, pin_memory: bool) -> Iterator[T]:
+def _in_threads(dataset: Dataset[T], order: Iterable[Any], threads: int, pin_memory: bool) -> Iterator[T]:
     def prepare(key: Any) -> Any:
         item: Any = dataset[key]
         return item.pin_memory() if pin_memory else item

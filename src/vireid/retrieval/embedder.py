@@ -25,7 +25,15 @@ from vireid.retrieval.embedding_batches import (
 from vireid.transforms import evaluation_view, flip
 from vireid.types import Embeddings, Modality, Records, VireidError
 
-__all__ = ["EmbeddingPrecision", "Feature", "autocast_type", "embed_batches", "embed_records"]
+__all__ = [
+    "EmbeddingPrecision",
+    "Feature",
+    "autocast_type",
+    "embed_batches",
+    "embed_pixels",
+    "embed_records",
+    "reading_threads",
+]
 
 EmbeddingPrecision = Literal["auto", "32", "bf16", "16"]
 Feature = Literal["bn", "pool"]
@@ -102,20 +110,45 @@ def embed_batches(
         VireidError: see `embed_records`.
     """
     device = torch.device(device)
-    kind = autocast_type(precision, device)
+    autocast_type(precision, device)  # refused before anything is read
     pixels = load_ahead(
         EmbeddingBatches(records, rows, batches, network.image_size, cache),
         range(len(batches)),
         workers=workers,
-        threads=_READING_THREADS.get(device.type, 1),
+        threads=reading_threads(device),
         pin_memory=device.type == "cuda",
     )
-    network = network.to(device).to(memory_format=torch.channels_last)
-    vectors = (_embed(network, images, batch.modality, feature, mirror, kind) for batch, images in zip(batches, pixels))
+    images = ((batch.modality, each) for batch, each in zip(batches, pixels))
+    vectors = embed_pixels(network, images, feature=feature, mirror=mirror, precision=precision, device=device)
     try:
-        yield from zip(batches, _fetched(vectors))
+        yield from zip(batches, vectors)
     finally:
         pixels.close()
+
+
+def embed_pixels(
+    network: Network,
+    batches: Iterable[tuple[Modality, UInt8[Tensor, "b 3 h w"]]],
+    *,
+    feature: Feature,
+    mirror: bool,
+    precision: EmbeddingPrecision,
+    device: torch.device | str,
+) -> Iterator[Float32[np.ndarray, "b d"]]:
+    """The vectors of each batch of pixels, in order, from a GPU one batch late; see `embed_records`.
+
+    Raises:
+        VireidError: a precision that the device has not.
+    """
+    device = torch.device(device)
+    kind = autocast_type(precision, device)
+    network = network.to(device).to(memory_format=torch.channels_last)
+    yield from _fetched(_embed(network, images, modality, feature, mirror, kind) for modality, images in batches)
+
+
+def reading_threads(device: torch.device) -> int:
+    """Threads that decode images ahead of a device."""
+    return _READING_THREADS.get(device.type, 1)
 
 
 def autocast_type(precision: EmbeddingPrecision, device: torch.device) -> torch.dtype | None:
