@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import ModuleType
 
 from vireid.retrieval.gallery import Gallery
 from vireid.retrieval.gallery_folder import open_folder, rebuilding_folder
@@ -29,9 +31,7 @@ def open_gallery(
         VireidError: there is no gallery, it is open elsewhere, it belongs to another model, or it cannot be read.
     """
     if _is_url(place):
-        from vireid.retrieval.gallery_server import open_server
-
-        return open_server(str(place), create=create, model=model, dimension=dimension)
+        return _server().open_server(str(place), create=create, model=model, dimension=dimension)
     return open_folder(Path(place), create=create, model=model, dimension=dimension)
 
 
@@ -52,10 +52,15 @@ def rebuilding(place: Path | str, *, model: str, dimension: int) -> AbstractCont
         VireidError: see `open_gallery`.
     """
     if _is_url(place):
-        from vireid.retrieval.gallery_server import rebuilding_server
-
-        return rebuilding_server(str(place), model=model, dimension=dimension)
+        return _server().rebuilding_server(str(place), model=model, dimension=dimension)
     return rebuilding_folder(Path(place), model=model, dimension=dimension)
+
+
+def _server() -> ModuleType:
+    try:
+        return importlib.import_module("vireid.retrieval.gallery_server")
+    except ModuleNotFoundError as error:
+        raise VireidError(f"a gallery on a server needs {error.name}: pip install 'vireid[server]'") from error
 
 
 def _is_url(place: Path | str) -> bool:
