@@ -20,9 +20,11 @@ __all__ = [
     "EvaluateConfig",
     "ImportConfig",
     "SearchConfig",
+    "ServeConfig",
     "SweepConfig",
     "SweepName",
     "SynthConfig",
+    "TokenConfig",
     "TrainConfig",
 ]
 
@@ -294,6 +296,50 @@ class SearchConfig:
     """Where to embed."""
     workers: int = 0
     """Processes that decode images ahead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """A gallery over HTTP, with a page."""
+
+    gallery: Annotated[str, arg(metavar="DIR|URL")]
+    """Folder of a gallery, or http://host:6333/name on a Qdrant server."""
+    checkpoint: Run
+    """Run directory or weights file of the gallery's model."""
+    tokens: OptionalFile = None
+    """Who may do what, made by vireid token; left out, a token is made for this start, on this machine only."""
+    host: str = "127.0.0.1"
+    """Address to listen on; one that other machines reach takes --tokens."""
+    port: int = 8000
+    """0 takes any that is free."""
+    images: OptionalFolder = None
+    """Show the images of indexed sightings that lie below it."""
+    home: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: the gallery's folder)")] = None
+    """Where the audit log and uploaded images are kept."""
+    keep_days: Annotated[float | None, arg(metavar="DAYS", help_behavior_hint="")] = None
+    """Delete sightings that are older, at the start and every hour."""
+    forget_images: Flag = False
+    """Keep no uploaded images, only their features."""
+    max_upload: float = 10.0
+    """MB (2^20 bytes) of one image; a request may have four times as many."""
+    create: Flag = False
+    """Make the gallery where there is none."""
+    proxy: Annotated[str | None, arg(metavar="ADDRESS", help_behavior_hint="")] = None
+    """A reverse proxy whose X-Forwarded-For is believed, for the addresses in the audit log."""
+    accelerator: Accelerator = "auto"
+    """Where to embed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenConfig:
+    """A token for vireid serve."""
+
+    name: Positional[Annotated[str, arg(metavar="NAME")]]
+    """Whose token it is, as the audit log will call them."""
+    tokens: Annotated[Path, arg(metavar="FILE")]
+    """The token file, made where it is not there; it holds hashes only."""
+    role: Literal["reader", "operator", "admin"] = "reader"
+    """reader searches, operator also adds and deletes, admin also reads the audit log."""
 
 
 @dataclass(frozen=True, kw_only=True)

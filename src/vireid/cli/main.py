@@ -21,8 +21,10 @@ from vireid.cli.config import (
     EvaluateConfig,
     ImportConfig,
     SearchConfig,
+    ServeConfig,
     SweepConfig,
     SynthConfig,
+    TokenConfig,
     TrainConfig,
 )
 from vireid.cli.recipes import RECIPES, describe
@@ -154,6 +156,33 @@ def _search(config: Annotated[SearchConfig, arg(name="")]) -> int:
     from vireid.cli.search import search_command
 
     search_command(config)
+    return 0
+
+
+@app.command(name="serve")
+def _serve(config: Annotated[ServeConfig, arg(name="")]) -> int:
+    r"""Serve a gallery over HTTP, with a page to search it.
+
+    For example:
+      vireid serve --gallery gallery --checkpoint runs/first \
+        --tokens tokens.json --images crops --keep-days 30
+    """
+    from vireid.cli.serve import serve_command
+
+    serve_command(config)
+    return 0
+
+
+@app.command(name="token")
+def _token(config: Annotated[TokenConfig, arg(name="")]) -> int:
+    """Make a token for vireid serve; it is printed once.
+
+    For example:
+      vireid token anna --role operator --tokens tokens.json
+    """
+    from vireid.cli.serve import token_command
+
+    token_command(config)
     return 0
 
 

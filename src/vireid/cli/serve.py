@@ -1,0 +1,73 @@
+"""``vireid serve`` and ``vireid token``: a gallery over HTTP, and who may use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vireid.cli.config import ServeConfig, TokenConfig
+from vireid.cli.console import progress_console, say
+from vireid.types import VireidError
+
+__all__ = ["serve_command", "token_command"]
+
+_EXTRA = ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client")
+
+
+def serve_command(config: ServeConfig) -> None:
+    """Serve until the process is told to stop.
+
+    Raises:
+        VireidError: the extra is not installed, or what `vireid.service.server.serve` refuses.
+    """
+    try:
+        from vireid.service.server import IMAGES, serve
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] not in (
+            "fastapi",
+            "uvicorn",
+            "python_multipart",
+            "prometheus_client",
+        ):
+            raise
+        raise VireidError(f'to serve takes the package {error.name}; pip install "vireid[service]"') from error
+    from vireid.cli.device import pick_device
+    from vireid.service import Settings
+
+    home = config.home or Path(config.gallery)
+    keep = not config.forget_images and ("://" not in config.gallery or config.home is not None)
+    settings = Settings(
+        kept_images=home / IMAGES if keep else None,
+        images_root=config.images,
+        keep_days=config.keep_days,
+        max_file=int(config.max_upload * (1 << 20)),
+        max_request=int(4 * config.max_upload * (1 << 20)),
+    )
+    serve(
+        config.gallery if "://" in config.gallery else Path(config.gallery),
+        config.checkpoint,
+        home=config.home,
+        tokens=config.tokens,
+        host=config.host,
+        port=config.port,
+        device=pick_device(config.accelerator),
+        settings=settings,
+        proxy=config.proxy,
+        create=config.create,
+        announce=lambda line: say(line, to=progress_console),
+    )
+
+
+def token_command(config: TokenConfig) -> None:
+    """Make a token and print it, this once.
+
+    Raises:
+        VireidError: see `vireid.service.add_token`.
+    """
+    from vireid.service import Role, add_token
+
+    token = add_token(config.tokens, config.name, Role(config.role))
+    say(token)
+    say(
+        f"the token of {config.name} ({config.role}); it is kept nowhere, {config.tokens} holds its hash",
+        to=progress_console,
+    )

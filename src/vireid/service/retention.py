@@ -1,0 +1,102 @@
+"""Old sightings go, at the start and every hour."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+
+from vireid.retrieval import Conditions
+from vireid.service.changing import delete_with_images
+from vireid.service.lookup import sightings_of
+from vireid.service.service import Service
+
+__all__ = ["Retention", "delete_old", "forget_orphans", "without_time"]
+
+_HOUR = 3600.0
+_PIECE = 500
+_LOG = logging.getLogger("vireid.service")
+
+
+class Retention:
+    """A thread that deletes what is too old, and uploaded images whose sighting is gone.
+
+    A failure is logged and counted, and tried again an hour later.
+
+    Args:
+        service: whose gallery.
+        every: seconds between two rounds.
+    """
+
+    def __init__(self, service: Service, *, every: float = _HOUR) -> None:
+        self._service = service
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="vireid-retention", daemon=True)
+
+    def start(self) -> None:
+        """Begin with a round at once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End after what is being done; a second call does nothing."""
+        self._stop.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                delete_old(self._service, datetime.now(timezone.utc))
+                forget_orphans(self._service, self._stop)
+            except Exception:
+                self._service.metrics.retention_failed()
+                _LOG.exception("retention failed and is tried again in %.0f s", self._every)
+            if self._stop.wait(self._every):
+                return
+
+
+def delete_old(service: Service, now: datetime) -> int:
+    """Delete the sightings of more than ``keep_days`` before now and say how many; those without a time stay.
+
+    Raises:
+        VireidError: disk, engine or audit log refuse.
+    """
+    days = service.settings.keep_days
+    if days is None:
+        return 0
+    until = now - timedelta(days=days)
+    conditions = Conditions(until=until)
+    if not service.gallery.count(conditions):
+        return 0
+    facts = {"who": "the service", "conditions": {"until": until.isoformat()}, "keep_days": days}
+    service.audit.write("retention", stage="begun", **facts)
+    removed = delete_with_images(service, conditions)
+    service.audit.write("retention", stage="done", sightings=removed, **facts)
+    service.metrics.retired(removed)
+    return removed
+
+
+def forget_orphans(service: Service, stop: threading.Event) -> int:
+    """Remove uploaded images that no sighting has: a kill or `vireid gallery delete` may leave such.
+
+    Args:
+        stop: set to end before all are looked at.
+
+    Raises:
+        VireidError: an image cannot be removed.
+    """
+    keys = service.shelf.kept_keys()
+    removed = 0
+    while (piece := tuple(islice(keys, _PIECE))) and not stop.is_set():
+        with service.changing:  # an image that is being added has no sighting yet
+            gone = set(piece) - set(sightings_of(service.gallery, Conditions(keys=piece)))
+            service.shelf.forget(gone)
+        removed += len(gone)
+    return removed
+
+
+def without_time(service: Service) -> int:
+    """Sightings that retention never deletes: nobody said when they were seen."""
+    timed = Conditions(since=datetime(1, 1, 2, tzinfo=timezone.utc))
+    return service.gallery.count() - service.gallery.count(timed)
