@@ -111,8 +111,7 @@ def open_pixel_cache(
 
     Raises:
         VireidError: an image that cannot be read (with its path), rows that are no integers, rows or a size out of
-            range, a folder that cannot be
-            written, a cache of another version of the format.
+            range, a folder that cannot be written, a cache of another version of the format.
     """
     folder = Path(folder)
     dataset = ImageDataset(records, height=height, width=width)

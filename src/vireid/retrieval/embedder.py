@@ -68,7 +68,8 @@ def embed_records(
         mirror: average the embeddings of each image and of its mirror image, and scale the mean to length 1 again. It
             takes twice the time. CAJ's headline numbers are made so: say beside a score whether it was.
         batch_size: images at a time; by default what suits the device and the size of an image.
-        precision: what the network computes in, see `autocast_type`; pooling, BatchNorm and lengths are float32 always.
+        precision: what the network computes in, see `autocast_type`; pooling, the BatchNorm after it and lengths are
+            float32 always.
         workers: processes that decode images ahead; 0 decodes in threads of this one.
         cache: read images from it instead of their files; the result is the same. It holds all that is embedded.
         progress: called with images done and all images after each batch.
