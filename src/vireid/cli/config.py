@@ -18,7 +18,13 @@ __all__ = [
     "DoctorConfig",
     "EmbedConfig",
     "EvaluateConfig",
+    "FilterConfig",
+    "GalleryCompactConfig",
+    "GalleryDeleteConfig",
+    "GalleryExportConfig",
+    "GalleryInfoConfig",
     "ImportConfig",
+    "IndexConfig",
     "SearchConfig",
     "ServeConfig",
     "SweepConfig",
@@ -31,6 +37,7 @@ __all__ = [
 DatasetName = Literal["sysu", "regdb", "llcm", "folder"]
 SweepName = Literal["table4", "fig5", "fig6", "fig7", "questions", "methods", "mimb"]
 LightName = Literal["visible", "infrared"]
+LightOrAuto = Literal["auto", "visible", "infrared"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 EmbeddingPrecision = Literal["auto", "32", "bf16", "16"]
 
@@ -43,6 +50,8 @@ OptionalRun = Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")]
 OptionalFile = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
 OptionalInt = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 OptionalFolder = Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")]
+OptionalTime = Annotated[str | None, arg(metavar="TIME", help_behavior_hint="")]
+Place = Annotated[str, arg(metavar="DIR|URL")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,6 +280,24 @@ class EmbedConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FilterConfig:
+    """Which sightings of a gallery; within one flag any of the values."""
+
+    cameras: Annotated[tuple[str, ...], arg(name="camera", metavar="NAME [NAME ...]", help_behavior_hint="")] = ()
+    """Seen by one of these cameras."""
+    tracks: Annotated[tuple[str, ...], arg(name="track", metavar="NAME [NAME ...]", help_behavior_hint="")] = ()
+    """Of one of these tracks."""
+    persons: Annotated[tuple[str, ...], arg(name="person", metavar="NAME [NAME ...]", help_behavior_hint="")] = ()
+    """Of one of these named people."""
+    tags: Annotated[tuple[str, ...], arg(name="tag", metavar="TAG [TAG ...]", help_behavior_hint="")] = ()
+    """With one of these tags."""
+    since: OptionalTime = None
+    """At this time or later, ISO 8601 with a zone: 2026-11-21T08:00+01:00."""
+    until: OptionalTime = None
+    """Before this time."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchConfig:
     """The nearest gallery images of some queries."""
 
@@ -278,14 +305,28 @@ class SearchConfig:
     """A run directory or a weights file."""
     queries: Annotated[tuple[Path, ...], arg(metavar="PATH [PATH ...]")]
     """Images, or folders of images."""
-    gallery: Annotated[Path, arg(metavar="FOLDER|F.npz")]
-    """A folder of images, or an .npz that vireid embed wrote with the same checkpoint."""
-    modality: LightName = "infrared"
-    """Of the queries."""
-    gallery_modality: LightName = "visible"
-    """Of the images in a gallery folder."""
+    gallery: Annotated[str, arg(metavar="GALLERY|FOLDER|F.npz")]
+    """A gallery (vireid index; its folder or URL), a folder of images, or an .npz of vireid embed."""
+    modality: Annotated[
+        LightOrAuto | None,
+        arg(metavar="{auto,visible,infrared}", help_behavior_hint="(default: auto in a gallery, else infrared)"),
+    ] = None
+    """Of the queries; auto finds it from the pixels: an image whose channels agree is infrared."""
+    gallery_modality: Annotated[
+        Literal["visible", "infrared", "any"] | None,
+        arg(
+            metavar="{visible,infrared,any}",
+            help_behavior_hint="(default: in a gallery the other than the query's, else visible)",
+        ),
+    ] = None
+    """What to find in a gallery, or what the images of a folder are."""
+    wanted: Annotated[FilterConfig, arg(name="")] = FilterConfig()
+    by_track: Flag = False
+    """In a gallery: the best sighting of each track only."""
+    fuse: Flag = False
+    """In a gallery: all queries show one person; search once, with their mean."""
     gallery_root: OptionalFolder = None
-    """With an .npz: the folder that its paths are relative to, for --picture."""
+    """For --picture: the folder that paths of an .npz, or relative ones of a gallery, start from."""
     top: int = 10
     """Results of each query."""
     json: OptionalFile = None
@@ -340,6 +381,91 @@ class TokenConfig:
     """The token file, made where it is not there; it holds hashes only."""
     role: Literal["reader", "operator", "admin"] = "reader"
     """reader searches, operator also adds and deletes, admin also reads the audit log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexConfig:
+    """Images into a gallery."""
+
+    images: Positional[Annotated[Path, arg(metavar="IMAGES")]]
+    """Folder of crops, root of a data set, or a manifest (.csv or .parquet)."""
+    checkpoint: Run
+    """A run directory or a weights file."""
+    gallery: Place
+    """Folder of the gallery, made if it is not there, or http://host:6333/name on a Qdrant server."""
+    dataset: Annotated[DatasetName | None, arg(metavar="{sysu,regdb,llcm,folder}", help_behavior_hint="")] = None
+    """What IMAGES holds: camera, person, modality, track and time are as the data set says."""
+    split: Literal["all", "test", "train"] = "all"
+    """With --dataset: which side."""
+    trial: int = 1
+    """With --dataset regdb: which of its ten splits."""
+    modality: LightOrAuto = "auto"
+    """Of the crops; auto finds it from the pixels: an image whose channels agree is infrared."""
+    levels: Annotated[
+        tuple[Literal["camera", "track", "person", "-"], ...],
+        arg(metavar="LEVEL [LEVEL ...]", help_behavior_hint="(default: camera)"),
+    ] = ("camera",)
+    """What the folders below IMAGES are named after, outermost first: camera, track, person, or - for nothing."""
+    camera: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")] = None
+    """Of all crops, whatever their folders are called."""
+    time_from: Literal["name", "mtime", "none"] = "name"
+    """ISO 8601 time in the file's name; mtime: else its last change; none: no time."""
+    time_zone: str = "UTC"
+    """Of times in names that name no zone: Europe/Berlin."""
+    tags: Annotated[tuple[str, ...], arg(name="tag", metavar="TAG [TAG ...]", help_behavior_hint="")] = ()
+    """Words that all of these sightings get."""
+    rebuild: Flag = False
+    """Fill the gallery anew for another checkpoint; the old content is valid until all is done, then gone."""
+    precision: EmbeddingPrecision = "auto"
+    """What the network computes in; auto is bf16 on CUDA GPUs (16 on old ones), 32 elsewhere."""
+    accelerator: Accelerator = "auto"
+    """Where to embed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryInfoConfig:
+    """Which gallery."""
+
+    gallery: Positional[Place]
+    """Its folder or URL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryCompactConfig:
+    """Which gallery."""
+
+    gallery: Positional[Place]
+    """Its folder or URL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryDeleteConfig:
+    """Which sightings of which gallery; all conditions that are given must hold."""
+
+    gallery: Positional[Place]
+    """Its folder or URL."""
+    wanted: Annotated[FilterConfig, arg(name="")] = FilterConfig()
+    keys: Annotated[tuple[str, ...], arg(name="key", metavar="KEY [KEY ...]", help_behavior_hint="")] = ()
+    """Images with one of these SHA-256."""
+    modality: Annotated[LightName | None, arg(metavar="{visible,infrared}", help_behavior_hint="")] = None
+    """Of this modality."""
+    everything: Flag = False
+    """All that the gallery holds; no other condition then."""
+    yes: Flag = False
+    """Do not ask."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryExportConfig:
+    """Which sightings of which gallery, and where to; all conditions that are given must hold."""
+
+    gallery: Positional[Place]
+    """Its folder or URL."""
+    out: Annotated[Path, arg(metavar="F.npz")]
+    """The .npz of features and paths to write, with a .parquet of the sightings beside it."""
+    wanted: Annotated[FilterConfig, arg(name="")] = FilterConfig()
+    modality: Annotated[LightName | None, arg(metavar="{visible,infrared}", help_behavior_hint="")] = None
+    """Of this modality."""
 
 
 @dataclass(frozen=True, kw_only=True)

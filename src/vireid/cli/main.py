@@ -19,7 +19,12 @@ from vireid.cli.config import (
     DoctorConfig,
     EmbedConfig,
     EvaluateConfig,
+    GalleryCompactConfig,
+    GalleryDeleteConfig,
+    GalleryExportConfig,
+    GalleryInfoConfig,
     ImportConfig,
+    IndexConfig,
     SearchConfig,
     ServeConfig,
     SweepConfig,
@@ -151,7 +156,7 @@ def _search(config: Annotated[SearchConfig, arg(name="")]) -> int:
 
     For example:
       vireid search --checkpoint runs/first --queries night.jpg \
-        --gallery crops/day --top 5 --picture found.png
+        --gallery gallery --camera yard gate --picture found.png
     """
     from vireid.cli.search import search_command
 
@@ -183,6 +188,44 @@ def _token(config: Annotated[TokenConfig, arg(name="")]) -> int:
     from vireid.cli.serve import token_command
 
     token_command(config)
+    return 0
+
+
+@app.command(name="index")
+def _index(config: Annotated[IndexConfig, arg(name="")]) -> int:
+    r"""Embed a folder of crops into a gallery that stays.
+
+    What the gallery has already is passed over, so a killed command is started again.
+    Exit code 1 when some images could not be read.
+
+    For example:
+      vireid index crops --checkpoint runs/first --gallery gallery \
+        --levels camera track
+    """
+    from vireid.cli.index import index
+
+    return index(config)
+
+
+@app.command(name="gallery")
+def _gallery(
+    config: Annotated[
+        Annotated[GalleryInfoConfig, tyro.conf.subcommand("info", description="What a gallery holds.")]
+        | Annotated[GalleryDeleteConfig, tyro.conf.subcommand("delete", description="Delete sightings for good.")]
+        | Annotated[GalleryExportConfig, tyro.conf.subcommand("export", description="Write features for other tools.")]
+        | Annotated[GalleryCompactConfig, tyro.conf.subcommand("compact", description="Give back deleted room.")],
+        arg(name=""),
+    ],
+) -> int:
+    """Look at a gallery, delete from it, export it, compact it.
+
+    For example:
+      vireid gallery info gallery
+      vireid gallery delete gallery --person 17
+    """
+    from vireid.cli.gallery import gallery
+
+    gallery(config)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``vireid search``: the nearest gallery images of some queries, as a table, JSON or a picture."""
+"""``vireid search``: the nearest images of some queries in a folder or a file, as a table, JSON or a picture."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from jaxtyping import Float32
 from rich.table import Table
 
-from vireid.cli.config import SearchConfig
+from vireid.cli.config import FilterConfig, SearchConfig
 from vireid.cli.console import console, progress_bar, say
 from vireid.cli.device import pick_device
+from vireid.cli.search_gallery import search_gallery
+from vireid.cli.sightings import is_gallery
 from vireid.data.listing import check_relative
 from vireid.figures import draw_ranking
 from vireid.models import Network, fingerprint, load_network
@@ -31,12 +33,16 @@ def search_command(config: SearchConfig) -> None:
         VireidError: a gallery of another network, a picture of images that cannot be found, what the parts refuse.
     """
     _check_picture(config)
+    if is_gallery(config.gallery):
+        search_gallery(config, pictured=MOST_PICTURED)
+        return
+    _refuse_what_needs_a_gallery(config)
     network, _ = load_network(config.checkpoint)
-    queries = records_of_images(config.queries, Modality(config.modality))
-    if config.gallery.suffix == ".npz":
+    queries = records_of_images(config.queries, Modality(config.modality or "infrared"))
+    if _is_file(config):
         gallery, gallery_features = _read_gallery(config, network)
     else:
-        gallery = records_of_images([config.gallery], Modality(config.gallery_modality))
+        gallery = records_of_images([Path(config.gallery)], _gallery_modality(config))
         gallery_features = _embed(config, network, gallery, "gallery").features
     query_features = _embed(config, network, queries, "queries").features
     ranking = search(query_features, gallery_features, top=config.top)
@@ -63,7 +69,7 @@ def _embed(config: SearchConfig, network: Network, records: Records, name: str) 
 
 def _read_gallery(config: SearchConfig, network: Network) -> tuple[Records, Float32[np.ndarray, "g d"]]:
     """The images of an embeddings file as a table, and their features in its order."""
-    embeddings = Embeddings.load(config.gallery)
+    embeddings = Embeddings.load(Path(config.gallery))
     count, dimension = embeddings.features.shape
     if not count:
         raise VireidError(f"{config.gallery} holds no embeddings; embed the images of the gallery first")
@@ -81,10 +87,10 @@ def _read_gallery(config: SearchConfig, network: Network) -> tuple[Records, Floa
         )
     rows = [
         Record(
-            path=check_relative(path, str(config.gallery)),
+            path=check_relative(path, config.gallery),
             person=-1,
             camera=-1,
-            modality=Modality(config.gallery_modality),
+            modality=_gallery_modality(config),
             split="gallery",
         )
         for path in embeddings.paths.tolist()
@@ -99,8 +105,32 @@ def _check_picture(config: SearchConfig) -> None:
         return
     if config.picture.suffix.lower() not in PICTURES:
         raise VireidError(f"a picture is a {' or '.join(PICTURES)} file, got {config.picture}")
-    if config.gallery.suffix == ".npz" and config.gallery_root is None:
+    if _is_file(config) and config.gallery_root is None:
         raise VireidError("a picture of an embeddings file needs the folder of its images: add --gallery-root FOLDER")
+
+
+def _refuse_what_needs_a_gallery(config: SearchConfig) -> None:
+    asked = {
+        "a condition": config.wanted != FilterConfig(),
+        "--by-track": config.by_track,
+        "--fuse": config.fuse,
+        "--modality auto": config.modality == "auto",
+        "--gallery-modality any": config.gallery_modality == "any",
+    }
+    for name, given in asked.items():
+        if given:
+            raise VireidError(
+                f"{name} needs a gallery, but {config.gallery} is none; make one with `vireid index {config.gallery}`, "
+                "or leave it out"
+            )
+
+
+def _is_file(config: SearchConfig) -> bool:
+    return config.gallery.endswith(".npz")
+
+
+def _gallery_modality(config: SearchConfig) -> Modality:
+    return Modality(config.gallery_modality or "visible")
 
 
 def _table(queries: Records, gallery: Records, ranking: Ranking) -> Table:

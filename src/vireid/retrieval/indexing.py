@@ -30,7 +30,7 @@ MOST_BYTES = 512 << 20
 
 _CHUNK = 16  # images that a thread reads at a time
 _AT_ONCE = 512  # sightings that are added at a time: each time waits for the disk
-_SECONDS = 5.0  # after which they are added though they are fewer
+_SECONDS = 1.0  # after which they are added though they are fewer
 _Item = TypeVar("_Item")
 
 
