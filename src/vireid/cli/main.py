@@ -195,7 +195,8 @@ def _token(config: Annotated[TokenConfig, arg(name="")]) -> int:
 def _index(config: Annotated[IndexConfig, arg(name="")]) -> int:
     r"""Embed a folder of crops into a gallery that stays.
 
-    What the gallery has already is passed over, so a killed command is started again.
+    What the gallery has already is passed over: start a killed one again.
+
     Exit code 1 when some images could not be read.
 
     For example:
