@@ -42,9 +42,8 @@ export function withZone(input) {
   return input.value ? new Date(input.value).toISOString() : undefined;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-
-/** A time of the service in the zone of whoever looks. */
-export function showTime(time) {
-  return make("time", { datetime: time, title: time }, clock.format(new Date(time)));
+/** A time of the service in the zone of whoever looks; `timeStyle` as Intl has it. */
+export function showTime(time, timeStyle = "short") {
+  const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle }).format(new Date(time));
+  return make("time", { datetime: time, title: time }, shown);
 }

@@ -51,8 +51,8 @@ function showCaller() {
   byId("caller-name").textContent = me ? `${me.name}, ${me.role}` : "";
   document.querySelector('[data-view="add"]').hidden = !MAY_CHANGE.includes(me?.role);
   const gallery = me?.gallery;
-  byId("gallery").textContent = gallery ? `${plural(gallery.sightings, "image", "images")} in the gallery` : "";
-  byId("gallery").title = gallery ? `Model ${gallery.model}; vireid ${me.version}` : "";
+  byId("gallery").textContent = gallery ? plural(gallery.sightings, "image", "images") : "";
+  byId("gallery").title = gallery ? `In the gallery. Model ${gallery.model}; vireid ${me.version}` : "";
 }
 
 /** Ask anew what the gallery holds. A fault here is told by whatever the user does next. */
@@ -121,5 +121,9 @@ for (const button of document.querySelectorAll("[data-view]")) {
   button.addEventListener("click", () => showView(button.dataset.view));
 }
 
-if (storedToken()) logIn(storedToken());
-else showCaller();
+if (storedToken()) {
+  logIn(storedToken());
+} else {
+  showCaller();
+  byId("token").focus();
+}

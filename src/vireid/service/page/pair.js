@@ -103,7 +103,7 @@ export function makePair({ use, join, remove, mayDelete }) {
       byId("pair-result").src = answer.result;
       byId("pair-query").alt = `Query ${asked.name}, with the places marked that make the match`;
       byId("pair-result").alt = "Result, with the places marked that make the match";
-      status.textContent = `Brighter places add more to the score of ${answer.score.toFixed(3)}; gray ones add nothing.`;
+      status.textContent = `Brighter places add more to the likeness of these two, ${answer.score.toFixed(3)}; gray ones add nothing.`;
     } catch (error) {
       if (signal.aborted) return;
       status.textContent = "";
@@ -132,7 +132,7 @@ export function makePair({ use, join, remove, mayDelete }) {
   });
   dialog.addEventListener("close", () => {
     running.abort();
-    cardOf(list, place)?.focus();
+    (cardOf(list, place) ?? byId("found-title")).focus();
   });
   byId("pair-close").addEventListener("click", () => dialog.close());
   byId("previous").addEventListener("click", () => step(-1));
@@ -160,7 +160,7 @@ function showSide(id, alt, blob) {
 function facts(result) {
   const rows = [
     ["Camera", result.camera],
-    ["Time", result.time && showTime(result.time)],
+    ["Time", result.time && showTime(result.time, "medium")],
     ["Track", result.track],
     ["Person", result.person],
     ["Tags", result.tags?.join(", ")],
