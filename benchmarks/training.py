@@ -510,31 +510,12 @@ def settings(case: Case) -> dict[str, Callable[[], Training]]:
         "SGD parameter by parameter": ours(foreach=False),
         "gradients set to zero, not dropped": ours(set_to_none=False),
         "bf16 autocast": ours(precision="bf16"),
-        "bf16 autocast, attention in float32": under(attention_in_float32, precision="bf16"),
         "bf16 autocast, NCHW": ours(precision="bf16", layout=torch.contiguous_format),
     }
     if DEVICE.type == "cpu":
         found["matrix products and convolutions through bf16 (other results)"] = under(mkldnn_through_bf16)
         found["denormals flushed to zero (other results)"] = under(denormals_flushed)
     return found
-
-
-@contextlib.contextmanager
-def attention_in_float32() -> Iterator[None]:
-    """scaled_dot_product_attention computes in float32 whatever it is given."""
-    given = F.scaled_dot_product_attention
-
-    def in_float32(query: Tensor, key: Tensor, value: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
-        with torch.autocast(DEVICE.type, enabled=False):
-            return given(query.float(), key.float(), value.float(), *arguments, **keywords).to(query.dtype)
-
-    # torch's own multi-head attention looks the function up in its module.
-    functional = sys.modules[F.multi_head_attention_forward.__module__]
-    functional.scaled_dot_product_attention = in_float32  # pyright: ignore[reportAttributeAccessIssue]
-    try:
-        yield
-    finally:
-        functional.scaled_dot_product_attention = given  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @contextlib.contextmanager

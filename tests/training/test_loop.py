@@ -1,6 +1,7 @@
 """The training loop: what it learns, what it leaves behind, and that a killed run ends where an unbroken one does."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from vireid.data import load_batch, open_pixel_cache
 from vireid.data.sampler import IdentitySampler
 from vireid.models import QUADRUPLE_STREAMS, build_network
-from vireid.training import Targets, fit, make_criterion
+from vireid.training import Targets, fit, loop, make_criterion
 from vireid.training.batches import TrainingBatches
 from vireid.transforms import make_views
 from vireid.types import Modality, Record, Records, VireidError
@@ -287,3 +288,27 @@ def test_layers_that_draw_are_replayed_and_the_callers_random_state_is_put_back(
         train(records, tmp_path / "killed", network=dropping(), on_step=kill)
     resumed = train(records, tmp_path / "killed", network=dropping(), resume=True)
     assert_same_weights(resumed, whole)
+
+
+def test_the_state_is_restored_to_where_the_weights_are(records, unbroken, tmp_path, monkeypatch):
+    """What is restored before the weights move to a GPU stays behind; their layout shows here that they have moved."""
+    seen = []
+    make, restore = loop.make_optimizer, loop._restore
+
+    def settled(network) -> bool:
+        maps = [weight for weight in network.parameters() if weight.ndim == 4]
+        return all(weight.is_contiguous(memory_format=torch.channels_last) for weight in maps)
+
+    def noted_make(network, **options):
+        seen.append(settled(network))
+        return make(network, **options)
+
+    def noted_restore(state, network, *rest):
+        seen.append(settled(network))
+        return restore(state, network, *rest)
+
+    monkeypatch.setattr(loop, "make_optimizer", noted_make)
+    monkeypatch.setattr(loop, "_restore", noted_restore)
+    shutil.copytree(unbroken[1], tmp_path / "run")
+    train(records, tmp_path / "run", resume=True)
+    assert seen == [True, True]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,13 @@ def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def together(count: int, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    return subprocess.run([*run, *map(str, command)], env=environment(), capture_output=True, text=True, timeout=200)
+def torchrun(*command: str | Path) -> list[str]:
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return [*run, *map(str, command)]
+
+
+def together(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(torchrun(*command), env=environment(), capture_output=True, text=True, timeout=200)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
     out = tmp_path_factory.mktemp("steps")
     alone = [sys.executable, str(STEP), str(out / "alone.pt"), *RECIPES]
     subprocess.run(alone, env=environment(), check=True, timeout=200)
-    shared = together(2, STEP, out / "together.pt", *RECIPES)
+    shared = together(STEP, out / "together.pt", *RECIPES)
     assert shared.returncode == 0, shared.stderr
     return torch.load(out / "alone.pt"), torch.load(out / "together.pt")
 
@@ -84,35 +89,65 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def train(world: Path, out: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = ["train", "mscmnet-small", "--root", world, "--out", out, "--epochs", "2", "--identities", "4"]
+def command(world: Path, out: Path, *flags: str) -> list[str]:
+    what = ["train", "mscmnet-small", "--root", world, "--out", out, "--epochs", "2", "--identities", "4"]
     small = ["--images", "2", "--network.height", "96", "--network.width", "48", "--accelerator", "cpu"]
-    return together(2, "-m", "vireid", *command, *small, *flags)
+    return torchrun("-m", "vireid", *what, *small, *flags)
 
 
-def test_two_processes_train_into_one_run_and_resume_it(world: Path, tmp_path: Path):
-    out = tmp_path / "run"
-    first = train(world, out, "--cache", str(tmp_path / "cache"))
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.count("weights in") == 1
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+def train(world: Path, out: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(world, out, *flags), env=environment(), capture_output=True, text=True, timeout=200)
+
+
+def log_of(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def unbroken(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("unbroken") / "run"
+    trained = train(world, out, "--cache", str(out.parent / "cache"))
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout.count("weights in") == 1
+    return out
+
+
+def test_two_processes_train_into_one_run(unbroken: Path):
+    lines = log_of(unbroken)
     assert [line["step"] for line in lines] == list(range(len(lines)))
     assert {line["images"] for line in lines} == {4 * 2 * 4}
-    assert json.loads((out / "config.json").read_text())["processes"] == 2
+    assert json.loads((unbroken / "config.json").read_text())["processes"] == 2
 
-    weights = (out / "weights.safetensors").read_bytes()
-    (out / "weights.safetensors").unlink()
+
+def test_a_killed_job_resumes_to_the_same_weights(world: Path, unbroken: Path, tmp_path: Path):
+    out = tmp_path / "run"
+    job = subprocess.Popen(command(world, out), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 150
+    while not (out / "state.pt").exists():
+        assert job.poll() is None, job.communicate()[0].decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    job.terminate()
+    job.communicate(timeout=60)
     again = train(world, out, "--resume")
     assert again.returncode == 0, again.stderr
-    assert (out / "weights.safetensors").read_bytes() == weights
+    assert (out / "weights.safetensors").read_bytes() == (unbroken / "weights.safetensors").read_bytes()
+
+
+def test_local_losses_know_fewer_people_than_global_ones(world: Path, unbroken: Path, tmp_path: Path):
+    trained = train(world, tmp_path / "run", "--loss-batch", "local", "--epochs", "1")
+    assert trained.returncode == 0, trained.stderr
+    shared, apart = log_of(unbroken)[0], log_of(tmp_path / "run")[0]
+    # The same outputs: a mean over people is the mean of the processes' means, pairs between processes are missing.
+    assert apart["loss/identity"] == pytest.approx(shared["loss/identity"], rel=1e-5)
+    assert apart["loss/quadruple_center"] != pytest.approx(shared["loss/quadruple_center"], rel=1e-2)
 
 
 def test_losses_of_each_process_alone_accumulated_without_a_head(world: Path, tmp_path: Path):
     flags = ["--loss-batch", "local", "--accumulate", "2", "--loss.identity-weight", "0", "--epochs", "1"]
     trained = train(world, tmp_path / "run", *flags)
     assert trained.returncode == 0, trained.stderr
-    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert {line["images"] for line in lines} == {4 * 2 * 4 * 2}
+    assert {line["images"] for line in log_of(tmp_path / "run")} == {4 * 2 * 4 * 2}
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class BestOnTest:
         self._scores: Path = config.out / "selection.json"
         self._weights: Path = config.out / "best.safetensors"
         self._facts = facts
+        self._workers = config.workers
         self._plan = make_plan(
             config.dataset, config.root, feature="bn", checkpoint_rule="best on test", trial=config.trial, trials=1
         )
@@ -37,7 +38,12 @@ class BestOnTest:
         scores = {key: rank1 for key, rank1 in scores.items() if int(key) < epoch}
         device = next(network.parameters()).device
         embeddings = embed_records(
-            network, self._plan.records, rows_of(self._plan.trials), device=device, precision="32"
+            network,
+            self._plan.records,
+            rows_of(self._plan.trials),
+            device=device,
+            precision="32",
+            workers=self._workers,
         )
         rank1 = float(evaluate(self._plan.records, embeddings, self._plan.trials, self._plan.protocol).trials[0].cmc[0])
         if rank1 > max(scores.values(), default=-1.0):

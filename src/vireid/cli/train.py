@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import platform
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,19 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning
-import numpy as np
-import timm
-import torch
 from rich.console import Group
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-import vireid
 from vireid.cli.config import TrainConfig
 from vireid.cli.console import TimeColumn, progress_bar, progress_console, quiet_unless_first, say, shown_while
-from vireid.cli.recipe_config import NetworkConfig, RecipeConfig
+from vireid.cli.recipe_config import NetworkConfig
 from vireid.cli.recipes import method_of, reconstruction_of
+from vireid.cli.run_folder import claimed, is_finished
 from vireid.cli.selection import BestOnTest
 from vireid.data import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, PixelCache, count_part_maps, open_pixel_cache, read
 from vireid.data.sampler import IdentitySampler
@@ -39,14 +32,10 @@ from vireid.models import (
     save_network,
 )
 from vireid.training import PartMaps, StepReport, fit, join_processes, make_criterion, processes_of_job
-from vireid.training.log import LOG
-from vireid.training.loop import STATE
 from vireid.transforms import make_movement, make_views
-from vireid.types import Records, VireidError, write_atomically
+from vireid.types import Records, VireidError
 
 __all__ = ["network_arguments", "train"]
-
-CONFIG = "config.json"
 
 STREAMS = {
     "quadruple": QUADRUPLE_STREAMS,
@@ -54,9 +43,6 @@ STREAMS = {
     "triple": TRIPLE_STREAMS,
     "dual": DUAL_STREAMS,
 }
-
-# What may differ when a run is continued: where it runs, not what it computes.
-FREE_TO_CHANGE = {"root", "part_maps", "cache", "out", "resume", "workers", "accelerator", "compile_network"}
 
 
 def train(config: TrainConfig) -> Path:
@@ -71,7 +57,7 @@ def train(config: TrainConfig) -> Path:
     out, recipe = config.out, config.recipe
     quiet_unless_first(processes_of_job().first)
     # All processes look before the first one writes.
-    finished = _is_finished(config)
+    finished = is_finished(config)
     join_processes(config.accelerator).barrier()
     if finished:
         say(f"{out} holds a finished run; nothing to do")
@@ -98,7 +84,7 @@ def train(config: TrainConfig) -> Path:
     steps = max(1, sampler.steps // recipe.accumulate)
     optimizer = dataclasses.asdict(recipe.optimizer)
     cache = _pixel_cache(config, records, sampler.persons.tolist())
-    with _claimed(config), _training_bar(recipe.epochs, steps) as on_step:
+    with claimed(config), _training_bar(recipe.epochs, steps) as on_step:
         fit(
             network,
             records,
@@ -189,100 +175,6 @@ def _pixel_cache(config: TrainConfig, records: Records, persons: list[int]) -> P
             progress=progress,
             say=partial(say, to=progress_console),
         )
-
-
-def _is_finished(config: TrainConfig) -> bool:
-    """Whether nothing is left to do; refuses a folder that this run may not go on in."""
-    out, file = config.out, config.out / CONFIG
-    if out.exists() and not out.is_dir():
-        raise VireidError(f"a run needs a folder of its own, but {out} is a file; choose another")
-    if not file.exists():
-        if out.exists() and any(out.iterdir()):
-            raise VireidError(f"a run needs a folder of its own, but {out} holds other files; choose another")
-        return False
-    if not config.resume:
-        raise VireidError(f"{out} holds a run already; continue it with --resume or choose another folder")
-    try:
-        before = json.loads(file.read_text())["settings"]
-    except (ValueError, KeyError) as error:
-        raise VireidError(f"{file} is not the configuration of a run: {error}") from error
-    settings = _plain(config)
-    # A run of an older version lacks the settings that came later; it did what their defaults do.
-    before = _plain(TrainConfig(root=config.root, out=out, recipe=RecipeConfig())) | before
-    changed = sorted(key for key in {*before, *settings} - FREE_TO_CHANGE if before[key] != settings.get(key, ...))
-    if "name" in changed:
-        # Two recipes differ in many settings: the name says it best.
-        raise VireidError(f"{out} holds a run of {before['name']}, not of {config.name}; choose another folder")
-    if changed:
-        differences = "; ".join(f"{key} was {before.get(key)}, now {settings.get(key)}" for key in changed)
-        raise VireidError(
-            f"a run is resumed with the settings it was started with, but {differences}; take these back or choose "
-            "another folder"
-        )
-    return (out / WEIGHTS).exists()
-
-
-@contextmanager
-def _claimed(config: TrainConfig) -> Iterator[None]:
-    """Keep the configuration with the run; take it away again if the run fails before its first step.
-
-    Otherwise a mended command would find a run of other settings in its folder.
-    """
-    if not processes_of_job().first:
-        yield
-        return
-    out, file = config.out, config.out / CONFIG
-    was_there = out.exists()
-    if not file.exists():
-        document = {
-            "settings": _plain(config),
-            "processes": processes_of_job().count,
-            "versions": _versions(),
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
-        with write_atomically(file) as draft:
-            draft.write_text(json.dumps(document, indent=2))
-    try:
-        yield
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and (out / STATE).exists():
-            progress_console.print("every whole epoch is kept: continue with the same command and --resume")
-        log = out / LOG
-        if not log.exists() or not log.stat().st_size:
-            file.unlink()
-            log.unlink(missing_ok=True)
-            shutil.rmtree(out / "tensorboard", ignore_errors=True)
-            if not was_there:
-                out.rmdir()
-        raise
-
-
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    """Settings by their dotted names, as JSON gives them back."""
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, values: dict[str, Any]) -> None:
-        for key, value in values.items():
-            if isinstance(value, dict):
-                walk(f"{prefix}{key}.", value)
-            else:
-                flat[prefix + key] = str(value) if isinstance(value, Path) else value
-
-    settings = dataclasses.asdict(config)
-    walk("", settings.pop("recipe"))
-    walk("", settings)
-    return json.loads(json.dumps(flat))
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "vireid": vireid.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-        "lightning": lightning.__version__,
-        "numpy": np.__version__,
-    }
 
 
 @contextmanager

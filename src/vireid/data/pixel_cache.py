@@ -49,6 +49,11 @@ class PixelCache:
         self._checked = np.zeros(len(stored.checksums), dtype=bool)
         self._pixels: UInt8[np.ndarray, "n 3 h w"] | None = None
 
+    def holds(self, records: Records, image_size: tuple[int, int]) -> bool:
+        """Whether it was opened for this table and this height and width."""
+        same_table = self.records.root == records.root and np.array_equal(self.records.paths, records.paths)
+        return same_table and (self.height, self.width) == image_size
+
     def batch(self, rows: Int[np.ndarray, " b"]) -> UInt8[Tensor, "b 3 h w"]:
         """The images of some rows, in their order: bit for bit what `load_batch` gives.
 

@@ -84,7 +84,7 @@ class EmbeddingBatches(Dataset[Tensor]):
         image_size: tuple[int, int],
         cache: PixelCache | None = None,
     ) -> None:
-        if cache is not None and not _holds(cache, records, image_size):
+        if cache is not None and not cache.holds(records, image_size):
             raise VireidError(
                 f"the pixel cache must hold the images that are embedded, those of {records.root} in {image_size[0]} x "
                 f"{image_size[1]} pixels, but it is of {cache.records.root} in {cache.height} x {cache.width}; open it "
@@ -102,8 +102,3 @@ class EmbeddingBatches(Dataset[Tensor]):
             return self._cache.batch(rows)
         height, width = self._image_size
         return load_batch(self._records, rows, height=height, width=width)
-
-
-def _holds(cache: PixelCache, records: Records, image_size: tuple[int, int]) -> bool:
-    same_table = cache.records.root == records.root and np.array_equal(cache.records.paths, records.paths)
-    return same_table and (cache.height, cache.width) == image_size

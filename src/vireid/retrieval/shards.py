@@ -63,7 +63,7 @@ def embed_shards(
         options = {"feature": feature, "mirror": mirror, "precision": precision, "workers": workers, "cache": cache}
         total, done = sum(len(batch.places) for batch in own), 0
         for _, vectors in embed_batches(network, records, rows, own, device=fabric.device, **options):
-            mine.append(vectors)
+            mine.append(vectors.copy())  # else a GPU's page-locked memory would be kept with it
             done += len(vectors)
             progress(done, total)
     except VireidError as error:

@@ -94,7 +94,7 @@ class TrainingBatches(Dataset[Batch]):
         part_maps: PartMaps | None = None,
         cache: PixelCache | None = None,
     ) -> None:
-        if cache is not None and not _holds(cache, records, image_size):
+        if cache is not None and not cache.holds(records, image_size):
             raise VireidError(
                 f"the pixel cache must hold the images that are trained on, those of {records.root} in "
                 f"{image_size[0]} x {image_size[1]} pixels, but it is of {cache.records.root} in {cache.height} x "
@@ -125,8 +125,3 @@ class TrainingBatches(Dataset[Batch]):
         height, width = self._image_size
         folder, parts = self._part_maps.folder, self._part_maps.parts
         return load_part_maps(self._records, rows, folder=folder, parts=parts, height=height, width=width)
-
-
-def _holds(cache: PixelCache, records: Records, image_size: tuple[int, int]) -> bool:
-    same_table = cache.records.root == records.root and np.array_equal(cache.records.paths, records.paths)
-    return same_table and (cache.height, cache.width) == image_size

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision import Precision as PrecisionPlugin
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor
 
 from vireid.data import PixelCache
@@ -130,8 +131,11 @@ def fit(
         _check_together(fabric, identities // processes, loss_batch, sync_batchnorm)
     steps = max(1, sampler.steps // accumulate)
     if sync_batchnorm and processes > 1:
-        # In place: all BatchNorms of a network lie within it.
-        torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        # In place, for all BatchNorms lie within; timm's own function, for timm's BatchNorms hold activations too.
+        convert_sync_batchnorm(network)
+    # Before the optimiser: its state is restored to where the weights are, and nothing moves it later. Convolutions run
+    # faster on this layout of the same numbers, on CPUs as on GPUs.
+    network.to(fabric.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = make_optimizer(
         network,
         learning_rate=learning_rate,
@@ -146,8 +150,11 @@ def fit(
         state = load_state(out / STATE)
         _restore(state, network, optimizer, scaling, out / STATE)
         first = state["epoch"]
-    # Convolutions run faster on this layout of the same numbers, on CPUs as on GPUs.
-    network.to(memory_format=torch.channels_last)
+    if fabric.broadcast(first) != first:
+        raise VireidError(
+            f"the processes of a training must see the same {out}, but this one finds {first} epochs done in it and "
+            "the first another number; put it on a disk that all machines share"
+        )
     trained: Any = torch.compile(network) if compile_network else network
     module, optimizer = fabric.setup(trained, optimizer)
     order = [(epoch, step) for epoch in range(first, epochs) for step in range(steps * accumulate)]

@@ -1,0 +1,155 @@
+"""The folder of a run: who may train into it, and with which settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import timm
+import torch
+from filelock import FileLock, Timeout
+
+import vireid
+from vireid.cli.config import TrainConfig
+from vireid.cli.console import progress_console
+from vireid.cli.recipe_config import RecipeConfig
+from vireid.models import WEIGHTS
+from vireid.training import processes_of_job
+from vireid.training.log import LOG
+from vireid.training.loop import STATE
+from vireid.types import VireidError, write_atomically
+
+__all__ = ["claimed", "is_finished"]
+
+CONFIG = "config.json"
+LOCK = "run.lock"
+BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, "tensorboard"}
+
+# What may differ when a run is continued: where it runs, not what it computes.
+FREE_TO_CHANGE = {"root", "part_maps", "cache", "out", "resume", "workers", "accelerator", "compile_network"}
+
+
+def is_finished(config: TrainConfig) -> bool:
+    """Whether nothing is left to do.
+
+    Raises:
+        VireidError: a folder that this run may not go on in: of another run, of other settings, of other files.
+    """
+    out, file = config.out, config.out / CONFIG
+    if out.exists() and not out.is_dir():
+        raise VireidError(f"a run needs a folder of its own, but {out} is a file; choose another")
+    if file.exists() and {each.name for each in out.iterdir()} <= BEFORE_THE_FIRST_REPORT and not _is_begun(out):
+        return False
+    if not file.exists():
+        if out.exists() and any(out.iterdir()):
+            raise VireidError(f"a run needs a folder of its own, but {out} holds other files; choose another")
+        return False
+    if not config.resume:
+        raise VireidError(f"{out} holds a run already; continue it with --resume or choose another folder")
+    try:
+        before = json.loads(file.read_text())["settings"]
+    except (ValueError, KeyError) as error:
+        raise VireidError(f"{file} is not the configuration of a run: {error}") from error
+    settings = _plain(config)
+    # A run of an older version lacks the settings that came later; it did what their defaults do.
+    before = _plain(TrainConfig(root=config.root, out=out, recipe=RecipeConfig())) | before
+    changed = sorted(key for key in {*before, *settings} - FREE_TO_CHANGE if before[key] != settings.get(key, ...))
+    if "name" in changed:
+        # Two recipes differ in many settings: the name says it best.
+        raise VireidError(f"{out} holds a run of {before['name']}, not of {config.name}; choose another folder")
+    if changed:
+        differences = "; ".join(f"{key} was {before.get(key)}, now {settings.get(key)}" for key in changed)
+        raise VireidError(
+            f"a run is resumed with the settings it was started with, but {differences}; take these back or choose "
+            "another folder"
+        )
+    return (out / WEIGHTS).exists()
+
+
+@contextmanager
+def claimed(config: TrainConfig) -> Iterator[None]:
+    """Keep the folder from other trainings, and the configuration with the run.
+
+    If the run fails before its first step, nothing is left: a mended command would find a run of other settings.
+
+    Raises:
+        VireidError: another process trains into the folder.
+    """
+    if not processes_of_job().first:
+        yield
+        return
+    out, file = config.out, config.out / CONFIG
+    was_there = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise VireidError(f"another process is training into {out}; wait for it or choose another folder") from None
+    if not file.exists() or not _is_begun(out):
+        document = {
+            "settings": _plain(config),
+            "processes": processes_of_job().count,
+            "versions": _versions(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        with write_atomically(file) as draft:
+            draft.write_text(json.dumps(document, indent=2))
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and (out / STATE).exists():
+            progress_console.print("every whole epoch is kept: continue with the same command and --resume")
+        if not _is_begun(out):
+            for left in (file, out / LOG, out / LOCK):
+                left.unlink(missing_ok=True)
+            shutil.rmtree(out / "tensorboard", ignore_errors=True)
+            if not was_there:
+                out.rmdir()
+        raise
+    finally:
+        lock.release()
+        (out / LOCK).unlink(missing_ok=True)
+
+
+def _is_begun(out: Path) -> bool:
+    """Whether anything of a run is worth keeping; one that was killed before its first report has settings only."""
+    log = out / LOG
+    return (out / STATE).exists() or (out / WEIGHTS).exists() or (log.exists() and log.stat().st_size > 0)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    """Settings by their dotted names, as JSON gives them back."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, values: dict[str, Any]) -> None:
+        for key, value in values.items():
+            if isinstance(value, dict):
+                walk(f"{prefix}{key}.", value)
+            else:
+                flat[prefix + key] = str(value) if isinstance(value, Path) else value
+
+    settings = dataclasses.asdict(config)
+    walk("", settings.pop("recipe"))
+    walk("", settings)
+    return json.loads(json.dumps(flat))
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "vireid": vireid.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "lightning": lightning.__version__,
+        "numpy": np.__version__,
+    }
