@@ -68,7 +68,7 @@ class ImageShelf:
 
     def has(self, sighting: Sighting) -> bool:
         """Whether there seems to be an image; only `read` looks into it."""
-        return any(file.exists() for file in self._files(sighting))
+        return next(self._files(sighting), None) is not None
 
     def read(self, sighting: Sighting) -> tuple[bytes, str] | None:
         """Content and media type; None where there is no image, or another than the one that was embedded."""
@@ -94,9 +94,9 @@ class ImageShelf:
         if self._root is not None and sighting.path and "\0" not in sighting.path:
             # A path is as the user gave it: from the root, or from where `vireid index` was started.
             for candidate in (self._root / sighting.path, Path(sighting.path)):
-                file = Path(os.path.realpath(candidate))
-                if file.is_relative_to(self._root) and file.is_file():
-                    yield file
+                file = os.path.realpath(candidate)
+                if Path(file).is_relative_to(self._root) and os.path.isfile(file):  # noqa: PTH113 - False for any name
+                    yield Path(file)
 
     def _uploads(self, key: str) -> list[Path]:
         if self._kept is None:

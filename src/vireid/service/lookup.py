@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float32
 from vireid.retrieval import Conditions, Gallery, Sighting
 from vireid.types import Embeddings
 
-__all__ = ["features_of", "sightings_of", "tracks_of"]
+__all__ = ["features_of", "sightings_of", "tracks_of", "without_time"]
 
 
 def sightings_of(gallery: Gallery, conditions: Conditions) -> dict[str, Sighting]:
@@ -41,3 +42,9 @@ def tracks_of(gallery: Gallery) -> dict[str, int]:
     """Sightings of each track, by name."""
     everything = sightings_of(gallery, Conditions()).values()
     return dict(sorted(Counter(one.track for one in everything if one.track is not None).items()))
+
+
+def without_time(gallery: Gallery) -> int:
+    """Sightings of which nobody said when they were seen: retention never deletes them."""
+    timed = Conditions(since=datetime(1, 1, 2, tzinfo=timezone.utc))
+    return gallery.count() - gallery.count(timed)

@@ -39,6 +39,9 @@ class Metrics:
         self._at_once = Gauge("vireid_requests_at_once", "Requests being worked on", registry=self._registry)
         self._waiting = Gauge("vireid_images_waiting", "Images that wait for the network", registry=self._registry)
         self._sightings = Gauge("vireid_gallery_sightings", "Sightings of the gallery", registry=self._registry)
+        self._timeless = Gauge(
+            "vireid_gallery_sightings_without_time", "Sightings that retention never deletes", registry=self._registry
+        )
         self._retired = Counter(
             "vireid_retention_deleted", "Sightings deleted because of their age", registry=self._registry
         )
@@ -71,7 +74,8 @@ class Metrics:
         """Count an attempt that failed."""
         self._retention_failed.inc()
 
-    def text(self, sightings: int) -> bytes:
+    def text(self, *, sightings: int, without_time: int) -> bytes:
         """All of it, as Prometheus reads it."""
         self._sightings.set(sightings)
+        self._timeless.set(without_time)
         return generate_latest(self._registry)

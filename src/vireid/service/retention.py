@@ -12,7 +12,7 @@ from vireid.service.changing import delete_with_images
 from vireid.service.lookup import sightings_of
 from vireid.service.service import Service
 
-__all__ = ["Retention", "delete_old", "forget_orphans", "without_time"]
+__all__ = ["Retention", "delete_old", "forget_orphans"]
 
 _HOUR = 3600.0
 _PIECE = 500
@@ -94,9 +94,3 @@ def forget_orphans(service: Service, stop: threading.Event) -> int:
             service.shelf.forget(gone)
         removed += len(gone)
     return removed
-
-
-def without_time(service: Service) -> int:
-    """Sightings that retention never deletes: nobody said when they were seen."""
-    timed = Conditions(since=datetime(1, 1, 2, tzinfo=timezone.utc))
-    return service.gallery.count() - service.gallery.count(timed)

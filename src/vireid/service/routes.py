@@ -15,7 +15,7 @@ from vireid.service.answers import AddAnswer, DeleteAnswer, ExplainAnswer, Healt
 from vireid.service.changing import answer_add, answer_delete
 from vireid.service.explaining import answer_explain
 from vireid.service.forms import AddForm, DeleteBody, ExplainForm, Key, SearchForm, form_schema
-from vireid.service.lookup import sightings_of, tracks_of
+from vireid.service.lookup import sightings_of, tracks_of, without_time
 from vireid.service.metrics import CONTENT_TYPE
 from vireid.service.reference import reference_page
 from vireid.service.searching import answer_search
@@ -76,7 +76,8 @@ async def reference(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """For Prometheus."""
     service = service_of(request)
-    text = service.metrics.text(await in_thread(service.gallery.count))
+    sightings, timeless = await in_thread(lambda: (service.gallery.count(), without_time(service.gallery)))
+    text = service.metrics.text(sightings=sightings, without_time=timeless)
     return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
 

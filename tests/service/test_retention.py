@@ -1,0 +1,86 @@
+"""What is too old goes, at the start and every hour, with its image; what the rule cannot reach is said."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from serving import START, key_of, picture
+
+from vireid.retrieval import Conditions
+from vireid.service.lookup import without_time
+from vireid.service.retention import delete_old, forget_orphans
+
+
+def wait_for(condition):
+    until = time.monotonic() + 5
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_a_start_deletes_what_is_too_old(serve):
+    served = serve(keep_days=1)  # all of them are from the past
+    wait_for(lambda: served.gallery.count() == 0)
+    wait_for(lambda: any(entry.get("stage") == "done" for entry in served.audit()))
+    done, begun = [entry for entry in served.audit() if entry["what"] == "retention"]
+    assert (begun["stage"], done["stage"], done["sightings"], done["keep_days"]) == ("begun", "done", 12, 1)
+    assert "vireid_retention_deleted_total 12" in served("GET", "/metrics").text
+
+
+def test_the_border_is_exact_and_images_go_too(serve):
+    served = serve(keep_days=36500)
+    service = served.client.app.state.service
+    service.settings = type(service.settings)(keep_days=2, kept_images=None)
+    image = picture(200)
+    served.upload("/api/sightings", [image], time=(START + timedelta(minutes=3)).isoformat())
+    assert delete_old(service, START + timedelta(days=2, minutes=3)) == 3
+    assert served.gallery.count() == 10
+    assert len(list((served.folder / "images").glob("*/*"))) == 1
+    assert delete_old(service, START + timedelta(days=2, minutes=4)) == 2
+    assert not list((served.folder / "images").glob("*/*"))
+    assert delete_old(service, START + timedelta(days=2, minutes=4)) == 0
+
+
+@pytest.mark.parametrize("fields", [{}, {"time": "2999-01-01T00:00:00Z"}])
+def test_with_a_rule_every_upload_needs_its_time(serve, fields):
+    served = serve(keep_days=36500)
+    answer = served.upload("/api/sightings", [picture(200)], **fields)
+    assert answer.status_code == 422
+    assert "each needs the time when it was seen" in answer.json()["detail"]
+
+
+def test_sightings_without_time_stay_and_are_counted(serve):
+    served = serve()
+    served.upload("/api/sightings", [picture(200)])
+    service = served.client.app.state.service
+    assert without_time(served.gallery) == 1
+    service.settings = type(service.settings)(keep_days=1)
+    delete_old(service, START + timedelta(days=1000))
+    assert served.gallery.count() == 1
+    assert "vireid_gallery_sightings_without_time 1" in served("GET", "/metrics").text
+
+
+def test_images_whose_sighting_is_gone_are_removed(served):
+    images = [picture(200), picture(201)]
+    served.upload("/api/sightings", images)
+    served.gallery.delete(Conditions(keys=(key_of(images[0]),)))  # as `vireid gallery delete` does
+    service = served.client.app.state.service
+    (served.folder / "images" / "notes.txt").write_text("not ours")
+    assert forget_orphans(service, threading.Event()) == 1
+    kept = [file.stem for file in (served.folder / "images").glob("*/*")]
+    assert kept == [key_of(images[1])]
+    assert (served.folder / "images" / "notes.txt").exists()
+
+
+def test_a_failure_is_counted_and_the_service_goes_on(serve, monkeypatch, caplog):
+    from vireid.service import retention
+
+    def fails(service, now):
+        raise RuntimeError("the disk is gone")
+
+    monkeypatch.setattr(retention, "delete_old", fails)
+    served = serve(keep_days=1)
+    wait_for(lambda: "vireid_retention_failures_total 1.0" in served("GET", "/metrics").text)
+    assert "retention failed and is tried again" in caplog.text
+    assert served.search(picture(1)).status_code == 200
