@@ -1,4 +1,4 @@
-"""Who may train into a folder. Real runs are resumed and refused in test_train.py."""
+"""Who may train into a folder. Real runs are resumed and refused in the tests of the commands."""
 
 from dataclasses import replace
 from pathlib import Path
