@@ -6,9 +6,13 @@ import json
 import pytest
 
 from vireid.cli import demo as demo_module
-from vireid.cli.config import DemoConfig
+from vireid.cli.config import DemoConfig, ServeConfig
 from vireid.cli.demo import demo
 from vireid.cli.recipes import RECIPES
+from vireid.cli.serve import serve_command
+from vireid.data import read
+from vireid.retrieval import open_gallery
+from vireid.types import VireidError
 
 
 @pytest.fixture
@@ -38,7 +42,12 @@ def test_the_demo_ends_with_scores_a_picture_and_the_next_commands(tiny, tmp_pat
     assert len(document["all"]["trained"]["trials"]) == 10
     assert document["indoor"]["trained"]["protocol"]["mode"] == "indoor"
     assert (out / "results" / "ranked.png").stat().st_size > 10_000
-    assert printed.count("vireid search") == printed.count("vireid evaluate") == 1
+    for command in ("vireid search", "vireid evaluate", f"vireid serve --gallery {out / 'gallery'}"):
+        assert printed.count(command) == 1
+    with open_gallery(out / "gallery") as gallery:
+        test = read("sysu", out / "world", splits=("test",))
+        assert gallery.count() == len(test)
+        assert set(gallery.persons()) == {str(person) for person in test.persons}
     for name in ("Rank-1", "Rank-20", "mAP", "mINP", "untrained", "chance"):
         assert name in printed
 
@@ -48,6 +57,20 @@ def test_the_demo_ends_with_scores_a_picture_and_the_next_commands(tiny, tmp_pat
     assert "is there already" in " ".join(capsys.readouterr().out.split())
     assert (out / "run" / "weights.safetensors").stat().st_mtime_ns == weights
     assert rates(out) == document
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (ServeConfig(demo=True), "run vireid demo first"),
+        (ServeConfig(demo=True, gallery="gallery"), "leave --gallery and --checkpoint out"),
+        (ServeConfig(gallery="gallery"), "--gallery and --checkpoint, or --demo"),
+    ],
+)
+def test_what_cannot_be_served(config, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VireidError, match=said):
+        serve_command(config)
 
 
 @pytest.mark.slow

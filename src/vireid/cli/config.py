@@ -343,10 +343,12 @@ class SearchConfig:
 class ServeConfig:
     """A gallery over HTTP, with a page."""
 
-    gallery: Annotated[str, arg(metavar="DIR|URL")]
+    gallery: Annotated[str | None, arg(metavar="DIR|URL", help_behavior_hint="(required without --demo)")] = None
     """Folder of a gallery, or http://host:6333/name on a Qdrant server."""
-    checkpoint: Run
+    checkpoint: Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="(required without --demo)")] = None
     """Run directory or weights file of the gallery's model."""
+    demo: Flag = False
+    """Serve what vireid demo left in the folder demo: its gallery, run and images."""
     tokens: OptionalFile = None
     """Who may do what, made by vireid token; left out, a token is made for this start, on this machine only."""
     host: str = "127.0.0.1"

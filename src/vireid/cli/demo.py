@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from vireid.cli.config import DemoConfig, SynthConfig, TrainConfig
+from vireid.cli.config import DemoConfig, IndexConfig, SynthConfig, TrainConfig
 from vireid.cli.console import console, progress_bar
+from vireid.cli.demo_folder import GALLERY, RESULTS, RUN, WORLD
 from vireid.cli.doctor import show_diagnosis
 from vireid.cli.evaluate import RANKS, rates_row
+from vireid.cli.index import index
 from vireid.cli.plan import Plan, make_plan
 from vireid.cli.recipes import RECIPES
 from vireid.cli.synth import synth
@@ -41,7 +43,7 @@ def demo(config: DemoConfig) -> None:
     Raises:
         VireidError: the made world is faulty, which would be a fault of the library, or what the stages refuse.
     """
-    world, run, results = config.out / "world", config.out / "run", config.out / "results"
+    world, run, results = config.out / WORLD, config.out / RUN, config.out / RESULTS
     _announce("1. A made day-and-night world, in the layout of SYSU-MM01")
     _make_world(world, config.seed)
     _announce("2. Is the data set sound? (vireid doctor)")
@@ -66,6 +68,8 @@ def demo(config: DemoConfig) -> None:
     picture = results / "ranked.png"
     _draw(records, embeddings["trained"], plans["all"].trials[0].gallery_rows, picture)
     console.print(table)
+    _announce("5. A gallery of these people, to search in (vireid index)")
+    index(IndexConfig(images=world, dataset="sysu", split="test", checkpoint=run, gallery=str(config.out / GALLERY)))
     query = records.file(int(records.rows(modality=Modality.INFRARED)[0]))
     _say_what_next(config.out, world, run, picture, query)
 
@@ -149,7 +153,9 @@ def _say_what_next(out: Path, world: Path, run: Path, picture: Path, query: Path
     )
     console.print("Next, try:", style="bold")
     found = f"--gallery {world / 'cam4'} --top 5 --picture {out / 'found.png'}"
+    served = "--demo" if out == DemoConfig().out else f"--gallery {out / GALLERY} --checkpoint {run} --images {world}"
     for command in (
+        f"vireid serve {served}",
         f"vireid search --checkpoint {run} --queries {query} {found}",
         f"vireid evaluate --checkpoint {run} --dataset sysu --root {world} --mode all --rerank",
         f"vireid train {RECIPE} --root {world} --out {out / 'no-mimb'} --network.no-mimb",

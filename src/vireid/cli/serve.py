@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vireid.cli.config import ServeConfig, TokenConfig
+from vireid.cli.config import DemoConfig, ServeConfig, TokenConfig
 from vireid.cli.console import progress_console, say
+from vireid.cli.demo_folder import GALLERY, RUN, WORLD
 from vireid.types import VireidError
 
 __all__ = ["serve_command", "token_command"]
@@ -33,18 +34,19 @@ def serve_command(config: ServeConfig) -> None:
     from vireid.cli.device import pick_device
     from vireid.service import Settings
 
-    home = config.home or Path(config.gallery)
-    keep = not config.forget_images and ("://" not in config.gallery or config.home is not None)
+    gallery, checkpoint, images = _what_is_served(config)
+    home = config.home or Path(gallery)
+    keep = not config.forget_images and ("://" not in gallery or config.home is not None)
     settings = Settings(
         kept_images=home / IMAGES if keep else None,
-        images_root=config.images,
+        images_root=images,
         keep_days=config.keep_days,
         max_file=int(config.max_upload * (1 << 20)),
         max_request=int(4 * config.max_upload * (1 << 20)),
     )
     serve(
-        config.gallery if "://" in config.gallery else Path(config.gallery),
-        config.checkpoint,
+        gallery if "://" in gallery else Path(gallery),
+        checkpoint,
         home=config.home,
         tokens=config.tokens,
         host=config.host,
@@ -55,6 +57,20 @@ def serve_command(config: ServeConfig) -> None:
         create=config.create,
         announce=lambda line: say(line, to=progress_console),
     )
+
+
+def _what_is_served(config: ServeConfig) -> tuple[str, Path, Path | None]:
+    """Gallery, checkpoint, and the root of the images that are shown."""
+    if config.demo:
+        if config.gallery or config.checkpoint:
+            raise VireidError("--demo serves the demo's gallery and run; leave --gallery and --checkpoint out")
+        demo = DemoConfig().out
+        if not (demo / GALLERY).is_dir():
+            raise VireidError(f"there is no gallery in {demo / GALLERY}; run vireid demo first, in this folder")
+        return str(demo / GALLERY), demo / RUN, config.images or demo / WORLD
+    if config.gallery is None or config.checkpoint is None:
+        raise VireidError("to serve takes --gallery and --checkpoint, or --demo after vireid demo")
+    return config.gallery, config.checkpoint, config.images
 
 
 def token_command(config: TokenConfig) -> None:

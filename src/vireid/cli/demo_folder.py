@@ -1,0 +1,6 @@
+"""What the demo leaves in its folder."""
+
+WORLD = "world"
+RUN = "run"
+RESULTS = "results"
+GALLERY = "gallery"
