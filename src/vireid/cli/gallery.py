@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from rich.prompt import Confirm
@@ -111,8 +112,14 @@ def _told(conditions: Conditions) -> str:
     for entry in dataclasses.fields(conditions):
         value = getattr(conditions, entry.name)
         if value:
-            shown = ", ".join(value) if isinstance(value, tuple) else getattr(value, "value", value)
-            told.append(f"{entry.name} {shown}")
+            match value:
+                case tuple():
+                    shown = " or ".join(value)
+                case datetime():
+                    shown = shown_time(value)
+                case _:
+                    shown = value.value
+            told.append(f"{entry.name.removesuffix('s')} {shown}")
     return f"meet: {'; '.join(told)}"
 
 

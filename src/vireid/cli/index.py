@@ -79,6 +79,8 @@ def _opened(config: IndexConfig, embedder: Embedder) -> AbstractContextManager[G
 
 def _sources(config: IndexConfig) -> tuple[int, Callable[[], Iterable[Source]]]:
     """How many images there are, and what lists them."""
+    if not config.images.exists():
+        raise VireidError(f"there is no folder of images, data set or manifest {config.images}")
     records = _records(config)
     if records is not None:
         return len(records), lambda: sources_of_records(records)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vireid.cli.config import SearchConfig
-from vireid.cli.console import console, progress_bar, say
+from vireid.cli.console import console, progress_bar, progress_console, say
 from vireid.cli.device import pick_device
 from vireid.cli.sightings import conditions_of, shown_time
 from vireid.data import load_image
@@ -66,7 +66,7 @@ def search_gallery(config: SearchConfig, *, pictured: int) -> None:
         document = _document(config, embedder, queries, found)
         with write_atomically(config.json) as draft:
             draft.write_text(json.dumps(document, indent=1))
-        say(f"written to {config.json}")
+        say(f"written to {config.json}", to=progress_console)
     if config.picture is not None:
         _draw(config, queries[:pictured], found[:pictured], len(queries))
 
@@ -104,34 +104,40 @@ def _found(
 
 
 def _show(queries: Sequence[_Query], found: Sequence[Sequence[Match]]) -> None:
-    """A table for each query on a terminal; in a pipe a line for each result, its fields apart by tabs."""
+    """A table for each query on a terminal; in a pipe a line for each result, all its fields apart by tabs."""
     rows = [[_row(match) for match in matches] for matches in found]
-    # What no result has is no column.
-    names = [name for name in COLUMNS if any(row[name] for some in rows for row in some)]
-    if not console.is_terminal:
-        lines = [["query", "rank", *names]]
+    if console.is_terminal:
+        # What no result has is no column.
+        names = [name for name in COLUMNS if any(row[name] for some in rows for row in some)]
         for query, some in zip(queries, rows):
-            lines += [[query.name, str(rank), *(row[name] for name in names)] for rank, row in enumerate(some, start=1)]
+            if some:
+                light = "visible and infrared" if query.modality is None else query.modality.value
+                say(f"{query.name} ({light})", style="bold")
+                console.print(_table(some, names))
+    else:
+        lines = [["query", "rank", *COLUMNS]]
+        for query, some in zip(queries, rows):
+            lines += [[query.name, str(rank), *row.values()] for rank, row in enumerate(some, start=1)]
         # Past rich, which would make spaces of the tabs.
         console.file.writelines("\t".join(line) + "\n" for line in lines)
-        return
     for query, some in zip(queries, rows):
-        light = "visible and infrared" if query.modality is None else query.modality.value
-        say(f"{query.name} ({light})", style="bold")
         if not some:
-            say("  no sighting meets the conditions")
-            continue
-        table = Table()
-        table.add_column("rank", justify="right")
-        for name in names:
-            justify = "right" if name == "score" else "left"
-            table.add_column(name, justify=justify, no_wrap=name not in _LONG, overflow="fold")
-        for rank, row in enumerate(some, start=1):
-            table.add_row(str(rank), *(Text(row[name]) for name in names))
-        console.print(table)
+            say(f"{query.name}: no sighting meets the conditions; see --gallery-modality", to=progress_console)
+
+
+def _table(rows: Sequence[dict[str, str]], names: Sequence[str]) -> Table:
+    table = Table()
+    table.add_column("rank", justify="right")
+    for name in names:
+        justify = "right" if name == "score" else "left"
+        table.add_column(name, justify=justify, no_wrap=name not in _LONG, overflow="fold")
+    for rank, row in enumerate(rows, start=1):
+        table.add_row(str(rank), *(Text(row[name]) for name in names))
+    return table
 
 
 def _row(match: Match) -> dict[str, str]:
+    """By the names of `COLUMNS`, in their order."""
     sighting = match.sighting
     return {
         "key": sighting.key[:_SHORT_KEY],
@@ -199,7 +205,7 @@ def _draw(config: SearchConfig, queries: Sequence[_Query], found: Sequence[Seque
         said += f" (the first {len(queries)} of {count} queries)"
     if unread:
         said += f"; left out: {unread} results whose image is not where it was"
-    say(said)
+    say(said, to=progress_console)
 
 
 def _tile(config: SearchConfig, match: Match) -> Tile | None:

@@ -1,0 +1,210 @@
+"""Indexing: all of a folder in the gallery once, whatever is broken, known already or killed."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from vireid.data.listing import walk_images
+from vireid.retrieval import (
+    Added,
+    Conditions,
+    Embedder,
+    index_folder,
+    index_sources,
+    indexing,
+    open_gallery,
+    sources_of_folder,
+)
+from vireid.types import Embeddings, Modality, VireidError
+
+# Forks a worker for each line it reads, so that only one process pays for the imports.
+HELPER = """
+import os, sys
+from vireid.cli.main import main
+from vireid.cli import index
+from vireid.retrieval import Gallery, image_embedder, indexing
+indexing._AT_ONCE = 8
+image_embedder.usual_batch_size = lambda device, size: 4
+add = Gallery.add
+def told(*arguments, **keywords):
+    added = add(*arguments, **keywords)
+    print("added", added.new, flush=True)
+    return added
+Gallery.add = told
+print("ready", flush=True)
+for line in sys.stdin:
+    worker = os.fork()
+    if not worker:
+        code = main(line.rstrip("\\n").split("\\t"))
+        print("code", code, flush=True)
+        os._exit(0)
+    print("worker", worker, flush=True)
+    os.waitpid(worker, 0)
+    print("ended", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def embedder(tiny_run):
+    return Embedder.from_run(tiny_run)
+
+
+@pytest.fixture
+def gallery(tmp_path, embedder):
+    with open_gallery(tmp_path / "gallery", create=True, model=embedder.model, dimension=embedder.dimension) as opened:
+        yield opened
+
+
+@pytest.fixture
+def crops(tiny_world, tmp_path):
+    root = tmp_path / "crops"
+    for camera in ("cam1", "cam3"):
+        shutil.copytree(tiny_world / camera, root / camera)
+    return root
+
+
+def test_a_folder_is_indexed_once(embedder, gallery, crops):
+    files = [crops / path for path in walk_images(crops)]
+    assert index_folder(embedder, gallery, crops, levels=("camera", "person"), tags=("a",)) == Added(len(files), 0)
+    seen = []
+    added = index_folder(embedder, gallery, crops, progress=lambda *each: seen.append(each))
+    assert added == Added(0, len(files))
+    assert seen[-1] == (len(files), len(files))
+    features, modalities = embedder.embed(files)
+    assert set(modalities) == set(Modality)
+    for file, feature, modality in zip(files, features, modalities):
+        key = hashlib.sha256(file.read_bytes()).hexdigest()
+        [[match]] = gallery.search(feature[None], model=embedder.model, top=1, conditions=Conditions(keys=(key,)))
+        assert match.score == pytest.approx(1, abs=1e-6)
+        sighting = match.sighting
+        assert (sighting.path, sighting.modality, sighting.tags) == (str(file), modality, ("a",))
+        assert (sighting.camera, sighting.person) == (file.parts[-3], file.parts[-2])
+    assert gallery.count(Conditions(modality=Modality.INFRARED)) == len(list(walk_images(crops / "cam3")))
+
+
+def test_the_same_image_twice_is_one_sighting(embedder, gallery, crops):
+    count = len(list(walk_images(crops)))
+    shutil.copytree(crops / "cam1", crops / "cam9")
+    twice = len(list(walk_images(crops / "cam9")))
+    assert index_folder(embedder, gallery, crops) == Added(count, twice)
+    assert "cam9" not in gallery.cameras()
+
+
+def test_broken_images_are_told_and_the_others_go_on(embedder, gallery, crops):
+    count = len(list(walk_images(crops)))
+    good = next(crops.glob("cam1/*/*.jpg"))
+    (crops / "cam1" / "cut.jpg").write_bytes(good.read_bytes()[:300])
+    (crops / "cam1" / "empty.png").write_bytes(b"")
+    (crops / "cam1" / "gone.jpg").symlink_to("nowhere.jpg")
+    (crops / "cam1" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(good.read_bytes() + b"\0")
+    broken = {}
+    seen = []
+    added = index_folder(
+        embedder,
+        gallery,
+        crops,
+        progress=lambda *each: seen.append(each),
+        on_broken=lambda path, fault: broken.update({path.name: str(fault)}),
+    )
+    assert added == Added(count, 0)
+    assert seen[-1] == (count + 4, count + 4)
+    assert sorted(broken) == sorted(["cut.jpg", "empty.png", "gone.jpg", os.fsdecode(b"caf\xe9.jpg")])
+    assert "cannot be decoded" in broken["cut.jpg"]
+    assert "is an empty file" in broken["empty.png"]
+    assert "cannot be read: No such file" in broken["gone.jpg"]
+    assert "is no Unicode text" in broken[os.fsdecode(b"caf\xe9.jpg")]
+    with pytest.raises(VireidError, match=r"caf.* is no Unicode text"):
+        index_folder(embedder, gallery, crops)
+
+
+def test_what_is_refused(embedder, gallery, crops, tmp_path, monkeypatch):
+    (tmp_path / "hollow").mkdir()
+    with pytest.raises(VireidError, match=r"there are no images in .*hollow"):
+        index_folder(embedder, gallery, tmp_path / "hollow")
+    monkeypatch.setattr(indexing, "MOST_BYTES", 1 << 10)
+    with pytest.raises(VireidError, match=r"at most 0 MiB, but .*\.jpg is larger; crop it"):
+        index_folder(embedder, gallery, crops)
+    assert gallery.count() == 0
+
+
+def test_memory_holds_no_more_than_what_waits(embedder, gallery, crops, monkeypatch):
+    """Sources are asked for a few chunks ahead of what has been added, not all at once."""
+    monkeypatch.setattr(indexing, "_CHUNK", 2)
+    monkeypatch.setattr(indexing, "_AT_ONCE", 4)
+    small = Embedder(embedder._network, model=embedder.model, batch_size=2)
+    asked, ahead = 0, []
+
+    def sources():
+        nonlocal asked
+        for source in sources_of_folder(crops):
+            asked += 1
+            yield source
+
+    total = len(list(walk_images(crops)))
+    index_sources(small, gallery, sources(), total=total, progress=lambda done, total: ahead.append(asked - done))
+    assert asked == total
+    # Chunks being read and waiting, both modalities' batches, and what waits to be added.
+    assert max(ahead) <= 2 * (small.reading_threads + 2) + 2 * 2 + 4 + 2
+    assert total > 2 * max(ahead)
+
+
+def test_sigkill_twice_and_resumed_is_as_if_in_one_go(crops, tiny_run, tmp_path):
+    flags = ["--checkpoint", tiny_run, "--levels", "camera", "person"]
+    helper = subprocess.Popen(
+        [sys.executable, "-c", HELPER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert helper.stdin
+    assert helper.stdout
+
+    def line() -> list[str]:
+        return helper.stdout.readline().split()
+
+    def run(gallery: Path, *, kill_after: int | None) -> list[int]:
+        helper.stdin.write("\t".join(map(str, ["index", crops, "--gallery", gallery, *flags])) + "\n")
+        helper.stdin.flush()
+        word, pid = line()
+        assert word == "worker"
+        added = []
+        while (said := line()) != ["ended"]:
+            if said[0] == "added":
+                added.append(int(said[1]))
+            if len(added) == kill_after:
+                os.kill(int(pid), signal.SIGKILL)
+                kill_after = None
+        return added
+
+    try:
+        assert line() == ["ready"]
+        parts = [run(tmp_path / "killed", kill_after=2), run(tmp_path / "killed", kill_after=1)]
+        parts.append(run(tmp_path / "killed", kill_after=None))
+        run(tmp_path / "whole", kill_after=None)
+    finally:
+        helper.stdin.close()
+        helper.wait(30)
+        helper.stdout.close()
+    count = len(list(walk_images(crops)))
+    assert parts[2], "the kills came too late to mean anything"
+    assert sum(map(sum, parts[:2])) < count
+    tables, features = [], []
+    for name in ("killed", "whole"):
+        with open_gallery(tmp_path / name) as gallery:
+            assert gallery.count() == count
+            gallery.export(tmp_path / f"{name}.npz")
+        tables.append(pyarrow.parquet.read_table(tmp_path / f"{name}.parquet"))
+        features.append(Embeddings.load(tmp_path / f"{name}.npz").features)
+    assert tables[0].equals(tables[1])
+    # Batches are cut otherwise after a kill, which moves the last digits.
+    np.testing.assert_allclose(features[0], features[1], atol=2e-4)
