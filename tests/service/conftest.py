@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,48 @@ from vireid.service import AuditLog, Settings
 from vireid.service.app import make_app
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start a service with some settings."""
+@contextmanager
+def serving(folder: Path) -> Iterator[Callable[..., Served]]:
     running: list[TestClient] = []
 
     def start(embedder: Any = None, **settings: Any) -> Served:
-        folder = tmp_path / "gallery"
-        root = tmp_path / "crops"
-        gallery = open_gallery(folder, create=True, model=MODEL, dimension=DIMENSION)
+        home, root = folder / "gallery", folder / "crops"
+        gallery = open_gallery(home, create=True, model=MODEL, dimension=DIMENSION)
         keys = fill(gallery, root) if not gallery.count() else []
-        options = {"kept_images": folder / "images", "images_root": root} | settings
+        options = {"kept_images": home / "images", "images_root": root} | settings
         app = make_app(
             gallery,
             embedder or Thumbnails(),
             tokens=tokens(),
-            audit=AuditLog(folder / "audit.jsonl"),
+            audit=AuditLog(home / "audit.jsonl"),
             settings=Settings(**options),
         )
         client = TestClient(app, raise_server_exceptions=False)
         running.append(client.__enter__())
-        return Served(client, gallery, keys, folder)
+        return Served(client, gallery, keys, home)
 
-    yield start
-    for client in running:
-        client.__exit__(None, None, None)
+    try:
+        yield start
+    finally:
+        for client in running:
+            client.__exit__(None, None, None)
 
 
 @pytest.fixture
-def served(serve: Callable[..., Served]) -> Served:
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Start a service with some settings."""
+    with serving(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture
+def fresh(serve: Callable[..., Served]) -> Served:
+    """A service to change."""
     return serve()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service of all tests of a module: leave its gallery as it is, and 20 log-ins may fail."""
+    with serving(tmp_path_factory.mktemp("served")) as start:
+        yield start()

@@ -10,14 +10,14 @@ def value(text, name):
     return float(found)
 
 
-def test_requests_batches_and_sizes_are_counted(served):
-    served.search(picture(1))
-    served.search(picture(2), top=0)
-    served("GET", f"/api/images/{served.keys[0]}")
-    served("GET", f"/api/images/{'0' * 64}")
-    served("GET", "/api/me", None)
-    served("BREW", "/api/me")
-    answer = served("GET", "/metrics", "reader")
+def test_requests_batches_and_sizes_are_counted(fresh):
+    fresh.search(picture(1))
+    fresh.search(picture(2), top=0)
+    fresh("GET", f"/api/images/{fresh.keys[0]}")
+    fresh("GET", f"/api/images/{'0' * 64}")
+    fresh("GET", "/api/me", None)
+    fresh("BREW", "/api/me")
+    answer = fresh("GET", "/metrics", "reader")
     assert answer.headers["content-type"].startswith("text/plain")
     text = answer.text
     assert value(text, 'vireid_requests_total{method="POST",route="/api/search",status="200"}') == 1
@@ -29,5 +29,5 @@ def test_requests_batches_and_sizes_are_counted(served):
     assert value(text, "vireid_gallery_sightings") == 12
     assert value(text, "vireid_requests_at_once") == 1
     assert value(text, "vireid_images_waiting") == 0
-    assert served.keys[0] not in text
+    assert fresh.keys[0] not in text
     assert "BREW" not in text

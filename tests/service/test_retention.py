@@ -9,7 +9,7 @@ from serving import START, key_of, picture
 
 from vireid.retrieval import Conditions
 from vireid.service.lookup import without_time
-from vireid.service.retention import delete_old, forget_orphans
+from vireid.service.retention import compact, delete_old, forget_orphans
 
 
 def wait_for(condition):
@@ -61,16 +61,16 @@ def test_sightings_without_time_stay_and_are_counted(serve):
     assert "vireid_gallery_sightings_without_time 1" in served("GET", "/metrics").text
 
 
-def test_images_whose_sighting_is_gone_are_removed(served):
+def test_images_whose_sighting_is_gone_are_removed(fresh):
     images = [picture(200), picture(201)]
-    served.upload("/api/sightings", images)
-    served.gallery.delete(Conditions(keys=(key_of(images[0]),)))  # as `vireid gallery delete` does
-    service = served.client.app.state.service
-    (served.folder / "images" / "notes.txt").write_text("not ours")
+    fresh.upload("/api/sightings", images)
+    fresh.gallery.delete(Conditions(keys=(key_of(images[0]),)))  # as `vireid gallery delete` does
+    service = fresh.client.app.state.service
+    (fresh.folder / "images" / "notes.txt").write_text("not ours")
     assert forget_orphans(service, threading.Event()) == 1
-    kept = [file.stem for file in (served.folder / "images").glob("*/*")]
+    kept = [file.stem for file in (fresh.folder / "images").glob("*/*")]
     assert kept == [key_of(images[1])]
-    assert (served.folder / "images" / "notes.txt").exists()
+    assert (fresh.folder / "images" / "notes.txt").exists()
 
 
 def test_a_failure_is_counted_and_the_service_goes_on(serve, monkeypatch, caplog):
@@ -84,3 +84,20 @@ def test_a_failure_is_counted_and_the_service_goes_on(serve, monkeypatch, caplog
     wait_for(lambda: "vireid_retention_failures_total 1.0" in served("GET", "/metrics").text)
     assert "retention failed and is tried again" in caplog.text
     assert served.search(picture(1)).status_code == 200
+
+
+def test_of_what_was_deleted_no_bytes_are_left(fresh):
+    fresh.upload("/api/sightings", [picture(200)], person="somebody-to-forget")
+    holds = lambda: any(  # noqa: E731
+        b"somebody-to-forget" in file.read_bytes()
+        for file in (fresh.folder / "collections").rglob("*")
+        if file.is_file()
+    )
+    assert holds()
+    fresh.delete(persons=["somebody-to-forget"])
+    service = fresh.client.app.state.service
+    assert service.uncompacted
+    compact(service)
+    assert not holds()
+    assert not service.uncompacted
+    assert fresh.gallery.count() == 12

@@ -69,6 +69,7 @@ def delete_with_images(service: Service, conditions: Conditions) -> int:
     with service.changing:
         keys = list(sightings_of(service.gallery, conditions))
         removed = service.gallery.delete(conditions, everything=True)
+        service.uncompacted |= removed > 0
         service.shelf.forget(keys)
     return removed
 

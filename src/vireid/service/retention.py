@@ -1,4 +1,4 @@
-"""Old sightings go, at the start and every hour."""
+"""Old sightings go, at the start and every hour, and of what was deleted no bytes are left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vireid.service.changing import delete_with_images
 from vireid.service.lookup import sightings_of
 from vireid.service.service import Service
 
-__all__ = ["Retention", "delete_old", "forget_orphans"]
+__all__ = ["Retention", "compact", "delete_old", "forget_orphans"]
 
 _HOUR = 3600.0
 _PIECE = 500
@@ -20,7 +20,7 @@ _LOG = logging.getLogger("vireid.service")
 
 
 class Retention:
-    """A thread that deletes what is too old, and uploaded images whose sighting is gone.
+    """A thread that deletes what is too old, uploaded images whose sighting is gone, and what the engine still keeps.
 
     A failure is logged and counted, and tried again an hour later.
 
@@ -49,6 +49,7 @@ class Retention:
             try:
                 delete_old(self._service, datetime.now(timezone.utc))
                 forget_orphans(self._service, self._stop)
+                compact(self._service)
             except Exception:
                 self._service.metrics.retention_failed()
                 _LOG.exception("retention failed and is tried again in %.0f s", self._every)
@@ -75,6 +76,21 @@ def delete_old(service: Service, now: datetime) -> int:
     service.audit.write("retention", stage="done", sightings=removed, **facts)
     service.metrics.retired(removed)
     return removed
+
+
+def compact(service: Service) -> None:
+    """Let the engine forget what was deleted since the last time; searches wait for it.
+
+    Raises:
+        VireidError: disk or engine refuse.
+    """
+    if service.uncompacted:
+        service.uncompacted = False
+        try:
+            service.gallery.compact()
+        except BaseException:
+            service.uncompacted = True
+            raise
 
 
 def forget_orphans(service: Service, stop: threading.Event) -> int:

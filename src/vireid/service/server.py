@@ -116,15 +116,17 @@ def _home(gallery: Path | str, home: Path | None) -> Path:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise VireidError(f"a port is a number from 0 to 65535, 0 for any that is free; got {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise VireidError(f"cannot listen on {host}: {error}; give an address of this machine") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listening.close()
         raise VireidError(f"cannot listen on {host} port {port}: {error}; take another port") from error
     return listening

@@ -34,6 +34,7 @@ class Service:
     Attributes:
         explained: the network whose matches can be explained, None where there is none.
         changing: held while images and sightings come or go together.
+        uncompacted: whether something was deleted whose bytes the engine may still keep.
         decoders: see `decode`.
     """
 
@@ -47,6 +48,7 @@ class Service:
     settings: Settings
     explained: Network | None
     changing: threading.Lock = field(default_factory=threading.Lock)
+    uncompacted: bool = False
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
 
     async def decode(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
