@@ -23,13 +23,11 @@ def find_modality(image: UInt8[np.ndarray, "h w 3"]) -> Modality:
     that brings its mean nearest to the mean of the three, so that a slight cast is no colour. The channels agree where
     ``max - min`` over the three is at most 6 of 255 in 95 of 100 cells.
 
-    On made worlds (`vireid.synthetic`, layout ``sysu``, at 384 x 192, 128 x 64 and 64 x 32, JPEG quality as the cameras
-    have it, 90, 60 and 30) it errs on none of the visible and none of the infrared images. What it gets wrong: visible
-    images of little colour count as infrared, at a quarter of the saturation 1 to 9 in 100, at a tenth a half; so do
-    dark ones, at 0.3 of the light 1 to 5 in 100, at 0.15 a tenth to a third. A gray visible photograph cannot be told
-    from an infrared one. Infrared images with a cast of 8 % and coarse JPEG (quality 30) count as visible in more than
-    half of the cases. Where the camera is known, say the modality instead; all figures are in
-    ``benchmarks/modality_2-core-cpu_2026-11-21.md``.
+    On made worlds (1,308 visible and 648 infrared images at 384 x 192, 128 x 64 and 64 x 32) it errs on none, as the
+    cameras wrote them and after another JPEG of quality 30. What it gets wrong: a gray visible photograph, always; visible
+    images at a tenth of their saturation, 20 to 87 in 100; at 0.15 of the light, 1 to 41 in 100; infrared images with a
+    cast of 8 %, up to 17 in 100, and with any cast under a coarse JPEG, up to all. Where the modality of a camera is known,
+    say it instead. All figures: ``benchmarks/modality_2-core-cpu_2026-11-21.md``.
 
     Args:
         image: 8-bit RGB.
