@@ -9,7 +9,7 @@ from serving import START, key_of, picture
 
 from vireid.retrieval import Conditions
 from vireid.service.lookup import without_time
-from vireid.service.retention import compact, delete_old, forget_orphans
+from vireid.service.retention import delete_old, forget_orphans
 
 
 def wait_for(condition):
@@ -86,18 +86,21 @@ def test_a_failure_is_counted_and_the_service_goes_on(serve, monkeypatch, caplog
     assert served.search(picture(1)).status_code == 200
 
 
-def test_of_what_was_deleted_no_bytes_are_left(fresh):
-    fresh.upload("/api/sightings", [picture(200)], person="somebody-to-forget")
-    holds = lambda: any(  # noqa: E731
-        b"somebody-to-forget" in file.read_bytes()
-        for file in (fresh.folder / "collections").rglob("*")
-        if file.is_file()
-    )
-    assert holds()
-    fresh.delete(persons=["somebody-to-forget"])
-    service = fresh.client.app.state.service
-    assert service.uncompacted
-    compact(service)
-    assert not holds()
-    assert not service.uncompacted
-    assert fresh.gallery.count() == 12
+def test_of_what_was_deleted_no_bytes_are_left_after_the_next_start(serve, tmp_path):
+    served = serve(uncompacted=tmp_path / "uncompacted")
+    served.upload("/api/sightings", [picture(200)], person="somebody-to-forget")
+
+    def held():
+        files = (file for file in (served.folder / "collections").rglob("*") if file.is_file())
+        return any(b"somebody-to-forget" in file.read_bytes() for file in files)
+
+    assert held()
+    served.delete(persons=["somebody-to-forget"])
+    served.client.__exit__(None, None, None)
+    assert (tmp_path / "uncompacted").exists()
+    again = serve(uncompacted=tmp_path / "uncompacted")
+    wait_for(lambda: not (tmp_path / "uncompacted").exists())
+    assert not held()
+    assert again.gallery.count() == 12
+    again.delete(keys=["0" * 64])  # which nothing meets
+    assert not (tmp_path / "uncompacted").exists()

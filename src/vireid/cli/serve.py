@@ -21,7 +21,7 @@ def serve_command(config: ServeConfig) -> None:
         VireidError: the extra is not installed, or what `vireid.service.server.serve` refuses.
     """
     try:
-        from vireid.service.server import IMAGES, serve
+        from vireid.service.server import IMAGES, UNCOMPACTED, serve
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] not in (
             "fastapi",
@@ -39,6 +39,7 @@ def serve_command(config: ServeConfig) -> None:
     keep = not config.forget_images and ("://" not in gallery or config.home is not None)
     settings = Settings(
         kept_images=home / IMAGES if keep else None,
+        uncompacted=None if "://" in gallery else home / UNCOMPACTED,
         images_root=images,
         keep_days=config.keep_days,
         max_file=int(config.max_upload * (1 << 20)),

@@ -68,8 +68,9 @@ def delete_with_images(service: Service, conditions: Conditions) -> int:
     """
     with service.changing:
         keys = list(sightings_of(service.gallery, conditions))
+        if keys:
+            service.note_uncompacted(True)
         removed = service.gallery.delete(conditions, everything=True)
-        service.uncompacted |= removed > 0
         service.shelf.forget(keys)
     return removed
 

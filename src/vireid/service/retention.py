@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timedelta, timezone
-from itertools import islice
+from itertools import count, islice
 
 from vireid.retrieval import Conditions
 from vireid.service.changing import delete_with_images
@@ -15,14 +15,16 @@ from vireid.service.service import Service
 __all__ = ["Retention", "compact", "delete_old", "forget_orphans"]
 
 _HOUR = 3600.0
+_ROUNDS_TO_COMPACT = 24  # searches wait for it, of a million sightings for minutes
 _PIECE = 500
 _LOG = logging.getLogger("vireid.service")
 
 
 class Retention:
-    """A thread that deletes what is too old, uploaded images whose sighting is gone, and what the engine still keeps.
+    """A thread that deletes what is too old, uploaded images whose sighting is gone.
 
-    A failure is logged and counted, and tried again an hour later.
+    What the engine still keeps is compacted away at the start and every 24th round, so that of what was deleted no
+    bytes are left after a day. A failure is logged and counted, and tried again in the next round.
 
     Args:
         service: whose gallery.
@@ -45,11 +47,12 @@ class Retention:
         self._thread.join()
 
     def _work(self) -> None:
-        while True:
+        for number in count():
             try:
                 delete_old(self._service, datetime.now(timezone.utc))
                 forget_orphans(self._service, self._stop)
-                compact(self._service)
+                if number % _ROUNDS_TO_COMPACT == 0:
+                    compact(self._service)
             except Exception:
                 self._service.metrics.retention_failed()
                 _LOG.exception("retention failed and is tried again in %.0f s", self._every)
@@ -85,12 +88,9 @@ def compact(service: Service) -> None:
         VireidError: disk or engine refuse.
     """
     if service.uncompacted:
-        service.uncompacted = False
-        try:
+        with service.changing:  # what is deleted meanwhile would not be noted
             service.gallery.compact()
-        except BaseException:
-            service.uncompacted = True
-            raise
+            service.note_uncompacted(False)
 
 
 def forget_orphans(service: Service, stop: threading.Event) -> int:

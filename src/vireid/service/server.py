@@ -20,12 +20,14 @@ from vireid.service.settings import Settings
 from vireid.service.tokens import Tokens, new_token, single_admin
 from vireid.types import VireidError
 
-__all__ = ["AUDIT", "IMAGES", "serve"]
+__all__ = ["AUDIT", "IMAGES", "UNCOMPACTED", "serve"]
 
 AUDIT = "audit.jsonl"
 """The audit log in the home of a service."""
 IMAGES = "images"
 """Folder of kept uploads in the home of a service."""
+UNCOMPACTED = "uncompacted"
+"""File that is there while the engine may still keep bytes of what was deleted."""
 
 _STOP_SECONDS = 30
 

@@ -34,7 +34,7 @@ class Service:
     Attributes:
         explained: the network whose matches can be explained, None where there is none.
         changing: held while images and sightings come or go together.
-        uncompacted: whether something was deleted whose bytes the engine may still keep.
+        uncompacted: whether something was deleted whose bytes the engine may still keep; see `note_uncompacted`.
         decoders: see `decode`.
     """
 
@@ -48,8 +48,28 @@ class Service:
     settings: Settings
     explained: Network | None
     changing: threading.Lock = field(default_factory=threading.Lock)
-    uncompacted: bool = False
+    uncompacted: bool = field(init=False)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
+
+    def __post_init__(self) -> None:
+        file = self.settings.uncompacted
+        self.uncompacted = file is not None and file.exists()
+
+    def note_uncompacted(self, uncompacted: bool) -> None:
+        """Remember it, also for the next start.
+
+        Raises:
+            VireidError: the disk refuses.
+        """
+        file = self.settings.uncompacted
+        try:
+            if file is not None and uncompacted:
+                file.touch()
+            elif file is not None:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise VireidError(f"cannot write {file}: {error.strerror or error}; make room on the disk") from error
+        self.uncompacted = uncompacted
 
     async def decode(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         """Run what holds whole images in memory: as many at a time as there are cores, the others wait."""

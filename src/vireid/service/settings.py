@@ -19,6 +19,8 @@ class Settings:
     Attributes:
         kept_images: folder of uploaded images that are added to the gallery; None forgets them.
         images_root: images of indexed sightings are shown if they lie below it; None shows none.
+        uncompacted: file that is there while the engine may still keep bytes of what was deleted; None remembers that
+            only as long as the process lives.
         keep_days: older sightings are deleted; None keeps all.
         max_file: bytes of one uploaded image.
         max_request: bytes of one request.
@@ -37,6 +39,7 @@ class Settings:
 
     kept_images: Path | None = None
     images_root: Path | None = None
+    uncompacted: Path | None = None
     keep_days: float | None = None
     max_file: int = 10 * _MIB
     max_request: int = 40 * _MIB
