@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from vireid.data import ImageDataset, load_batch, load_image, read_folder
+from vireid.data.images import decode_image
 from vireid.types import VireidError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8)
@@ -180,3 +181,16 @@ def test_wrong_sizes_and_rows(folder: Path) -> None:
     records.file(3).write_bytes(b"")
     with pytest.raises(VireidError, match="is an empty file"):
         load_batch(records, np.array([3]), height=2, width=2)
+
+
+def test_content_that_was_read_already_is_decoded_alike(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "deep.png"), DEEP)
+    Image.fromarray(DEEP[..., 0]).save(tmp_path / "gray.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(NOISE).save(tmp_path / "turned.jpg", exif=turned)
+    for file in tmp_path.iterdir():
+        np.testing.assert_array_equal(decode_image(file.read_bytes(), "any name"), load_image(file))
+    for content, text in ((b"", "x.jpg is an empty file"), (b"GIF89a", "x.jpg is no JPEG, PNG or BMP image")):
+        with pytest.raises(VireidError, match=text):
+            decode_image(content, "x.jpg")

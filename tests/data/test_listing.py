@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vireid.data.listing import check_files, check_relative, is_image_name, list_images
+from vireid.data.listing import check_files, check_relative, is_image_name, list_images, walk_images
 from vireid.types import VireidError
 
 
@@ -68,3 +68,15 @@ def test_folders_and_dangling_links_are_not_images(tmp_path: Path) -> None:
     with pytest.raises(VireidError, match=r"2 of 3 images that a list names .*\(folder.jpg, dangling.jpg\)"):
         check_files(tmp_path, ["folder.jpg", "dangling.jpg", "good.jpg"], "a list")
     assert list_images(tmp_path, [""]) == ["dangling.jpg", "good.jpg"]
+
+
+def test_images_one_by_one(tmp_path: Path) -> None:
+    for path in ("b/2.jpg", "b/1.jpg", "a.jpg", "c/3.jpg", ".hidden/4.jpg"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    walk = walk_images(tmp_path)
+    assert next(walk) == "a.jpg"
+    # What lies in a folder is looked at when its turn comes.
+    (tmp_path / "c" / "0.jpg").touch()
+    assert list(walk) == ["b/1.jpg", "b/2.jpg", "c/0.jpg", "c/3.jpg"]
+    assert list(walk_images(tmp_path, "b")) == ["b/1.jpg", "b/2.jpg"]

@@ -24,10 +24,10 @@ def find_modality(image: UInt8[np.ndarray, "h w 3"]) -> Modality:
     ``max - min`` over the three is at most 6 of 255 in 95 of 100 cells.
 
     On made worlds (1,308 visible and 648 infrared images at 384 x 192, 128 x 64 and 64 x 32) it errs on none, as the
-    cameras wrote them and after another JPEG of quality 30. What it gets wrong: a gray visible photograph, always; visible
-    images at a tenth of their saturation, 20 to 87 in 100; at 0.15 of the light, 1 to 41 in 100; infrared images with a
-    cast of 8 %, up to 17 in 100, and with any cast under a coarse JPEG, up to all. Where the modality of a camera is known,
-    say it instead. All figures: ``benchmarks/modality_2-core-cpu_2026-11-21.md``.
+    cameras wrote them and after another JPEG of quality 30. What it gets wrong: a gray visible photograph, always;
+    visible images at a tenth of their saturation, 20 to 87 in 100; at 0.15 of the light, 1 to 41 in 100; infrared
+    images with a cast of 8 %, up to 17 in 100, and with any cast under a coarse JPEG, up to all. Where the modality of
+    a camera is known, say it instead. All figures: ``benchmarks/modality_2-core-cpu_2026-11-21.md``.
 
     Args:
         image: 8-bit RGB.
