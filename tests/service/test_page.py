@@ -405,7 +405,7 @@ def test_a_result_is_compared_with_its_query_by_keyboard(visit):
     expect(page.get_by_label("Previous result")).to_be_disabled()
     page.get_by_label("Show what makes them alike").focus()
     page.keyboard.press("Space")
-    expect(page.locator("#pair-status")).to_contain_text("Brighter places add more")
+    expect(page.locator("#pair-status")).to_contain_text("Brighter places matter more")
     for side in ("query", "result"):
         assert page.locator(f"#pair-{side}").get_attribute("src").startswith("data:image/png")
         expect(page.locator(f"#pair-{side}")).to_have_attribute("alt", re.compile("the places marked"))
@@ -437,7 +437,7 @@ def test_a_result_becomes_the_query_or_joins_it(visit):
     assert set(visit.found()) <= infrared
     page.locator(".card").first.click()
     page.get_by_label("Show what makes them alike").check()
-    expect(page.locator("#pair-status")).to_contain_text("Brighter places add more")
+    expect(page.locator("#pair-status")).to_contain_text("Brighter places matter more")
 
 
 def marked(file: Path, number: int) -> bytes:

@@ -95,7 +95,7 @@ export function makePair({ use, join, remove, mayDelete }) {
 
   async function showEvidence(asked, result, signal) {
     const status = byId("pair-status");
-    status.textContent = "Working out what makes them alike …";
+    status.textContent = "Working out what makes them alike; without a GPU this takes a while …";
     try {
       const answer = await explain(asked, result, signal);
       if (signal.aborted) return;
@@ -103,7 +103,7 @@ export function makePair({ use, join, remove, mayDelete }) {
       byId("pair-result").src = answer.result;
       byId("pair-query").alt = `Query ${asked.name}, with the places marked that make the match`;
       byId("pair-result").alt = "Result, with the places marked that make the match";
-      status.textContent = `Brighter places add more to the likeness of these two, ${answer.score.toFixed(3)}; gray ones add nothing.`;
+      status.textContent = `Brighter places matter more to the likeness of these two, ${answer.score.toFixed(3)}; gray ones do not.`;
     } catch (error) {
       if (signal.aborted) return;
       status.textContent = "";
