@@ -252,7 +252,7 @@ def test_search_refuses_before_it_embeds(search, tiny_world, arguments, text):
         (["--by-track"], "--by-track needs a gallery, but"),
         (["--camera", "cam1"], "a condition needs a gallery, but"),
         (["--modality", "auto"], "--modality auto needs a gallery, but"),
-        (["--gallery", "absent"], "there is no gallery, folder of images or features file absent"),
+        (["--gallery", "absent"], "there is no gallery and no folder of images absent"),
     ],
 )
 def test_a_folder_of_images_is_no_gallery(vireid, tiny_run, tiny_world, arguments, text):

@@ -169,7 +169,7 @@ def test_a_picture_of_many_queries_says_how_many_it_shows(search, night, tiny_wo
     ("arguments", "text"),
     [
         (["--queries", "{night}", "--gallery", "{tmp}/no.npz"], "there is no features file"),
-        (["--queries", "{night}", "--gallery", "{tmp}/no"], "there is no image or folder"),
+        (["--queries", "{night}", "--gallery", "{tmp}/no"], "there is no gallery and no folder of images"),
         (["--queries", "{night}", "--gallery", "{tmp}/hollow"], "there are no images in"),
         (["--queries", "{night}/no.jpg", "--gallery", "{gallery}"], "there is no image or folder"),
         (["--queries", "{tmp}/hollow", "--gallery", "{gallery}"], "there are no images in"),

@@ -36,8 +36,8 @@ def search_command(config: SearchConfig) -> None:
     if is_gallery(config.gallery):
         search_gallery(config, pictured=MOST_PICTURED)
         return
-    if not Path(config.gallery).exists():
-        raise VireidError(f"there is no gallery, folder of images or features file {config.gallery}")
+    if not (_is_file(config) or Path(config.gallery).exists()):
+        raise VireidError(f"there is no gallery and no folder of images {config.gallery}")
     _refuse_what_needs_a_gallery(config)
     network, _ = load_network(config.checkpoint)
     queries = records_of_images(config.queries, Modality(config.modality or "infrared"))
