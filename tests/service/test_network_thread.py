@@ -21,6 +21,9 @@ class Slow:
         self.batches = []
         self.may = threading.Event()
 
+    def prepare(self, image, modality, name):
+        raise AssertionError("the thread takes what is prepared")
+
     def embed_prepared(self, prepared):
         images = list(prepared)
         self.batches.append([image for _, image in images])

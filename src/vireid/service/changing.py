@@ -67,15 +67,15 @@ def delete_with_images(service: Service, conditions: Conditions) -> int:
         VireidError: disk or engine refuse.
     """
     with service.changing:
-        keys = list(sightings_of(service.gallery, conditions))
-        if keys:
+        keys = sightings_of(service.gallery, conditions) if service.shelf.keeps else ()
+        if keys or service.gallery.count(conditions):
             service.note_uncompacted(True)
         removed = service.gallery.delete(conditions, everything=True)
         service.shelf.forget(keys)
     return removed
 
 
-def _check_time(time: datetime | None, keep_days: float | None) -> None:
+def _check_time(time: datetime | None, keep_days: float | int | None) -> None:
     if keep_days is None:
         return
     if time is None or time > datetime.now(timezone.utc) + timedelta(days=1):

@@ -35,6 +35,11 @@ class ImageShelf:
         self._kept = kept
         self._root = None if root is None else Path(os.path.realpath(root))
 
+    @property
+    def keeps(self) -> bool:
+        """Whether uploaded images are kept."""
+        return self._kept is not None
+
     def keep(self, key: str, content: bytes) -> str:
         """Write an uploaded image to the disk and return its path below the gallery; empty where none is kept.
 

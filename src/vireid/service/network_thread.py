@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -18,6 +18,7 @@ from vireid.types import Modality, VireidError
 __all__ = ["Embeds", "FullError", "NetworkThread"]
 
 
+@runtime_checkable
 class Embeds(Protocol):
     """What makes features of images; `vireid.retrieval.Embedder` does."""
 

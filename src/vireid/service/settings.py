@@ -40,7 +40,7 @@ class Settings:
     kept_images: Path | None = None
     images_root: Path | None = None
     uncompacted: Path | None = None
-    keep_days: float | None = None
+    keep_days: float | int | None = None
     max_file: int = 10 * _MIB
     max_request: int = 40 * _MIB
     max_files: int = 16
