@@ -102,8 +102,8 @@ def match_losses(
     """Blur one place of an image after the other and see what the cosine similarity S to the other image loses.
 
     ``loss[x] = S(q, r) - S(q without x, r)``, and the same with the places of r. Nothing of the network is looked into,
-    so this holds whatever it is made of. It embeds 2 (rows columns + 1) images, 38 by default: on one core of a processor
-    0.2 s with the demo's network at 96 x 48 and 13 s with MSCMNet's ResNet-50 at 384 x 192.
+    so this holds whatever it is made of. It embeds 2 (rows columns + 1) images, 38 by default: on one core 0.2 s with
+    the demo's network at 96 x 48, and 13 s with MSCMNet's ResNet-50 at 384 x 192.
 
     Args:
         network, query_image, query_modality, result_image, result_modality, grid, feature: see `explain_match`.

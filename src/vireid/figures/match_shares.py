@@ -63,7 +63,7 @@ def match_shares(
     Raises:
         VireidError: a network in training mode, an image that is not RGB bytes, or what the network refuses.
 
-    Reference: Draelos and Carin, 2020 (HiResCAM): the gradient place by place, as pooling by a generalised mean gives
+    Reference: HiResCAM (arXiv 2011.08891, 2020): the gradient place by place, as pooling by a generalised mean gives
         each its own; Stylianou et al., WACV 2019, for splitting a similarity.
     Deviation: from Grad-CAM (Selvaraju et al., ICCV 2017), which averages the gradient over the places, and from the
         gradient of the cosine itself, which is 0 for an image compared with itself.
