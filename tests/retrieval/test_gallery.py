@@ -247,3 +247,13 @@ def test_fusing_is_the_mean_of_directions():
 def test_what_cannot_be_fused_is_refused(rows, message):
     with pytest.raises(VireidError, match=message):
         fuse(rows)
+
+
+def test_what_is_there_can_be_gone_through(gallery):
+    gallery.add([sighting(number, track=f"t{number % 2}") for number in range(5)], features(5), model="m")
+    keys = [sighting(number).key for number in range(7)]
+    assert gallery.known(keys) == set(keys[:5])
+    assert gallery.tracks() == {"t0": 3, "t1": 2}
+    seen = [(one.key, row) for some, rows in gallery.each(Conditions(tracks=("t1",))) for one, row in zip(some, rows)]
+    assert [key for key, _ in seen] == sorted([keys[1], keys[3]])
+    assert all(np.isclose(np.linalg.norm(row), 1) for _, row in seen)

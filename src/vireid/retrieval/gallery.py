@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from vireid.retrieval.conditions import Conditions
 from vireid.retrieval.exporting import export
@@ -215,6 +215,21 @@ class Gallery:
     def persons(self) -> dict[str, int]:
         """Sightings of each person that somebody named, by name."""
         return self._store().values("person", _EVERYTHING)
+
+    def tracks(self) -> dict[str, int]:
+        """Sightings of each track, by name."""
+        return self._store().values("track", _EVERYTHING)
+
+    def known(self, keys: Collection[str]) -> set[str]:
+        """Those of the keys that the gallery has."""
+        return self._store().known(keys)
+
+    def each(self, conditions: Conditions = _EVERYTHING) -> Iterator[tuple[list[Sighting], Float32[np.ndarray, "n d"]]]:
+        """Sightings that meet the conditions with their features, piece by piece, in the order of their keys.
+
+        What is added or deleted meanwhile may or may not be seen.
+        """
+        return self._store().each(conditions)
 
     def close(self) -> None:
         """Let go of files and lock; a second call does nothing."""

@@ -16,7 +16,6 @@ from jaxtyping import Float32
 from torch.utils.data import Dataset
 
 from vireid.data.load_ahead import load_ahead
-from vireid.retrieval.conditions import Conditions
 from vireid.retrieval.gallery import Added, Gallery
 from vireid.retrieval.image_embedder import Embedder, Prepared
 from vireid.retrieval.sighting import Sighting
@@ -156,7 +155,7 @@ class _Reader(Dataset[Any]):
         except VireidError as fault:
             return _Look(source.path, fault=fault)
         key = hashlib.sha256(content).hexdigest()
-        if self._gallery.count(Conditions(keys=(key,))):
+        if self._gallery.known([key]):
             return _Look(source.path)
         try:
             prepared = self._embedder.prepare(content, source.modality or "auto", str(source.path))

@@ -9,7 +9,6 @@ from itertools import count, islice
 
 from vireid.retrieval import Conditions
 from vireid.service.changing import delete_with_images
-from vireid.service.lookup import sightings_of
 from vireid.service.service import Service
 
 __all__ = ["Retention", "compact", "delete_old", "forget_orphans"]
@@ -106,7 +105,7 @@ def forget_orphans(service: Service, stop: threading.Event) -> int:
     removed = 0
     while (piece := tuple(islice(keys, _PIECE))) and not stop.is_set():
         with service.changing:  # an image that is being added has no sighting yet
-            gone = set(piece) - set(sightings_of(service.gallery, Conditions(keys=piece)))
+            gone = set(piece) - service.gallery.known(piece)
             service.shelf.forget(gone)
         removed += len(gone)
     return removed

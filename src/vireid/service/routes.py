@@ -15,7 +15,7 @@ from vireid.service.answers import AddAnswer, DeleteAnswer, ExplainAnswer, Healt
 from vireid.service.changing import answer_add, answer_delete
 from vireid.service.explaining import answer_explain
 from vireid.service.forms import AddForm, DeleteBody, ExplainForm, Key, SearchForm, form_schema
-from vireid.service.lookup import sightings_of, tracks_of, without_time
+from vireid.service.lookup import sightings_of, without_time
 from vireid.service.metrics import CONTENT_TYPE
 from vireid.service.reference import reference_page
 from vireid.service.searching import answer_search
@@ -137,7 +137,7 @@ async def persons(request: Request) -> dict[str, int]:
 @guarded.get("/api/tracks", responses=_refusals())
 async def tracks(request: Request) -> dict[str, int]:
     """Sightings of each track."""
-    return await in_thread(tracks_of, service_of(request).gallery)
+    return await in_thread(service_of(request).gallery.tracks)
 
 
 @guarded.get(
