@@ -12,6 +12,7 @@ from vireid.types import VireidError
 __all__ = ["serve_command", "token_command"]
 
 _EXTRA = ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client")
+_LARGEST_UPLOAD = 1000
 
 
 def serve_command(config: ServeConfig) -> None:
@@ -23,17 +24,14 @@ def serve_command(config: ServeConfig) -> None:
     try:
         from vireid.service.server import IMAGES, UNCOMPACTED, serve
     except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] not in (
-            "fastapi",
-            "uvicorn",
-            "python_multipart",
-            "prometheus_client",
-        ):
+        if error.name and error.name.partition(".")[0] not in _EXTRA:
             raise
         raise VireidError(f'to serve takes the package {error.name}; pip install "vireid[service]"') from error
     from vireid.cli.device import pick_device
     from vireid.service import Settings
 
+    if not 0 < config.max_upload <= _LARGEST_UPLOAD:
+        raise VireidError(f"--max-upload is more than 0 and at most {_LARGEST_UPLOAD} MB, got {config.max_upload}")
     gallery, checkpoint, images = _what_is_served(config)
     home = config.home or Path(gallery)
     keep = not config.forget_images and ("://" not in gallery or config.home is not None)
