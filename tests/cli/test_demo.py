@@ -65,6 +65,8 @@ def test_the_demo_ends_with_scores_a_picture_and_the_next_commands(tiny, tmp_pat
         (ServeConfig(demo=True), "run vireid demo first"),
         (ServeConfig(demo=True, gallery="gallery"), "leave --gallery and --checkpoint out"),
         (ServeConfig(gallery="gallery"), "--gallery and --checkpoint, or --demo"),
+        (ServeConfig(max_upload=float("nan")), "at most 1000 MB, got nan"),
+        (ServeConfig(max_upload=float("inf")), "at most 1000 MB, got inf"),
     ],
 )
 def test_what_cannot_be_served(config, said, tmp_path, monkeypatch):
