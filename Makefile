@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-BENCHMARKS := synthetic pixel_cache loading training embedding scoring growth modality indexing gallery
+BENCHMARKS := synthetic pixel_cache loading training embedding scoring growth modality indexing gallery service
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
