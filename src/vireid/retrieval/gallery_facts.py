@@ -62,6 +62,7 @@ class GalleryFacts:
             and all(isinstance(text, str) and text for text in (facts.model, facts.created))
             and isinstance(facts.dimension, int)
             and facts.dimension > 0
+            and _is_moment(facts.created)
         )
         if not sound:
             raise VireidError(f"{where} does not describe a gallery of vireid: its values are not sound: {values}")
@@ -80,6 +81,13 @@ class GalleryFacts:
             )
         if dimension is not None and dimension != self.dimension:
             raise VireidError(f"gallery {place} holds features of {self.dimension} numbers, but these have {dimension}")
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).utcoffset() is not None
+    except ValueError:
+        return False
 
 
 def new_facts(collection: str, model: str | None, dimension: int | None) -> GalleryFacts:
