@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
-from vireid.retrieval import Gallery, Sighting, open_gallery, rebuilding
+from vireid.retrieval import Gallery, Sighting, edge_store, open_gallery, rebuilding
 from vireid.retrieval.gallery_server import open_named, rebuilding_named
 from vireid.types import Modality, VireidError
 
@@ -104,6 +105,8 @@ def test_another_model_or_dimension_is_refused_and_the_lock_let_go(tmp_path):
         ({"format": 2}, "is of format 2, but this version of vireid reads format 1"),
         ({"collection": "../../elsewhere"}, "its values are not sound"),
         ({"dimension": 0}, "its values are not sound"),
+        ({"created": "garbage"}, "its values are not sound"),
+        ({"created": "2026-11-21T08:00:00"}, "its values are not sound"),  # without a zone
         ({"extra": 1}, "does not describe a gallery of vireid"),
         (None, "does not describe a gallery of vireid"),
     ],
@@ -113,6 +116,32 @@ def test_a_damaged_description_is_refused(tmp_path, change, message):
     file = folder / "gallery.json"
     file.write_text("{" if change is None else json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(VireidError, match=message):
+        open_gallery(folder)
+
+
+def test_a_panic_of_the_engine_is_a_sentence(tmp_path):
+    folder = made(tmp_path / "g")
+    [status] = folder.glob("collections/*/segments/*/vector_storage/vectors/status.dat")
+    content = status.read_bytes()
+    os.truncate(status, len(content) // 2)
+    message = r"cannot open the gallery's files in .* seem damaged: .*; put them back from a backup, or index the"
+    for _ in range(2):  # the lock is let go
+        with pytest.raises(VireidError, match=message):
+            open_gallery(folder)
+    status.write_bytes(content)
+    with open_gallery(folder) as gallery:
+        assert gallery.count() == 3
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_ends_the_process_is_no_damage(tmp_path, monkeypatch, kind):
+    folder = made(tmp_path / "g")
+
+    def interrupted(*_):
+        raise kind
+
+    monkeypatch.setattr(edge_store, "_opened", interrupted)
+    with pytest.raises(kind):
         open_gallery(folder)
 
 

@@ -176,6 +176,13 @@ class EdgeStore:
             return call()
         except Exception as error:
             raise VireidError(f"cannot {verb} the gallery's files in {self._folder}: {error}") from error
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a panic of the engine, which is no Exception
+            raise VireidError(
+                f"cannot {verb} the gallery's files in {self._folder}, which seem damaged: {error}; put them back "
+                "from a backup, or index the images again into a new folder"
+            ) from error
 
 
 def _opened(folder: Path, dimension: int) -> engine.EdgeShard:
