@@ -1,7 +1,11 @@
 """Who is let in: 401 and 403 with a sentence and a line in the log; what needs no token says nothing."""
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from serving import picture
+
+from vireid.service.routes import guarded
 
 GUARDED = [
     ("GET", "/metrics"),
@@ -34,6 +38,34 @@ def test_nobody_is_401_and_in_the_log(fresh):
         entry = fresh.audit()[0]
         assert (entry["what"], entry["why"], entry["route"]) == ("log-in failed", "no token", path)
         assert entry["address"] == "testclient"
+
+
+@pytest.mark.parametrize("prefix", ["/vireid", "/a/b", "/api"])
+def test_nobody_is_let_in_below_a_prefix(fresh, prefix):
+    below = TestClient(fresh.client.app, root_path=prefix)
+    for method, path in GUARDED:
+        answer = below.request(method, f"{prefix}{path}")
+        assert answer.status_code == 401, path
+        assert answer.headers["cache-control"] == "no-store"
+        assert fresh.audit()[0]["what"] == "log-in failed"
+
+
+@pytest.mark.parametrize("prefix", ["", "/vireid"])
+def test_a_token_is_let_in_below_a_prefix_and_beside_it(fresh, prefix):
+    below = TestClient(fresh.client.app, root_path="/vireid", headers={"Authorization": "Bearer reader-token"})
+    assert below.get(f"{prefix}/api/cameras").json() == {"camera 0": 6, "camera 1": 6}
+    assert below.get(f"{prefix}/api/cameras", headers={"Authorization": ""}).status_code == 401
+    assert below.get("/vireidapi/cameras").status_code == 404
+
+
+def test_routes_are_locked_without_the_gate():
+    app = FastAPI()
+    app.include_router(guarded)
+    client = TestClient(app, headers={"Authorization": "Bearer admin-token"})
+    for method, path in GUARDED[:-1]:
+        answer = client.request(method, path, **({"json": {}} if path == "/api/delete" else {}))
+        assert answer.status_code == 401, path
+        assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(

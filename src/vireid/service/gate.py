@@ -58,7 +58,7 @@ class Gate:
                 await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
-        path: str = scope["path"]
+        path = _route_path(scope)
         guarded = path.startswith("/api/") or path in ("/api", "/metrics")
 
         async def answer(message: Message) -> None:
@@ -168,6 +168,13 @@ class Gate:
             return message
 
         return limited
+
+
+def _route_path(scope: Scope) -> str:
+    """The path as the routes match it: without the prefix under which a proxy or a mount shows the service."""
+    path, prefix = scope["path"], scope.get("root_path", "")
+    below = path[len(prefix) :]
+    return below if path.startswith(prefix) and below[:1] in ("", "/") else path
 
 
 def _too_large(limit: int) -> str:

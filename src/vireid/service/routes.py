@@ -42,9 +42,20 @@ _STATUSES = {
     507: "Disk or audit log refuse; nothing that was acknowledged before is lost",
 }
 
+
+async def _logged_in(request: Request) -> None:
+    """A second lock, should a request ever come past the gate."""
+    if getattr(request.state, "caller", None) is None:
+        raise HTTPException(
+            401,
+            "this needs a token that the service knows, sent as 'Authorization: Bearer TOKEN'",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
 public = APIRouter()
-# The gate has checked the token; this tells OpenAPI that there is one.
-guarded = APIRouter(dependencies=[Depends(HTTPBearer(auto_error=False))])
+# The gate has checked the token; HTTPBearer tells OpenAPI that there is one.
+guarded = APIRouter(dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(_logged_in)])
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
