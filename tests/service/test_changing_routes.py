@@ -1,10 +1,13 @@
 """POST /api/sightings and /api/delete: what comes and goes is on disk, with its image, and in the log."""
 
+import threading
+
 import pytest
 from serving import key_of, picture
 
 from vireid.retrieval import Conditions
 from vireid.service.lookup import sightings_of
+from vireid.service.retention import forget_orphans
 from vireid.types import Modality
 
 
@@ -59,13 +62,28 @@ def test_a_name_is_never_a_path(fresh, tmp_path):
 
 
 def test_images_can_be_forgotten(serve):
-    fresh = serve(kept_images=None)
+    fresh = serve(keep_uploads=False)
     image = picture(200)
     fresh.upload("/api/sightings", [image])
     result = fresh.search(image, wanted="any").json()["results"][0][0]
     assert (result["key"], result["image"]) == (key_of(image), None)
     assert fresh("GET", f"/api/images/{key_of(image)}").status_code == 404
     assert not (fresh.folder / "images").exists()
+
+
+def test_who_forgets_images_removes_those_of_earlier_with_their_sightings(serve):
+    first = serve()
+    deleted, orphan, left, new = (picture(seed) for seed in (200, 201, 202, 203))
+    first.upload("/api/sightings", [deleted, orphan, left])
+    first.client.__exit__(None, None, None)
+    fresh = serve(keep_uploads=False)
+    fresh.upload("/api/sightings", [new])
+    assert kept(fresh) == sorted(f"{key_of(image)}.png" for image in (deleted, orphan, left))
+    fresh.delete(keys=[key_of(deleted)])
+    assert kept(fresh) == sorted(f"{key_of(image)}.png" for image in (orphan, left))
+    fresh.gallery.delete(Conditions(keys=(key_of(orphan),)))  # as `vireid gallery delete` does
+    forget_orphans(fresh.client.app.state.service, threading.Event())
+    assert kept(fresh) == [f"{key_of(left)}.png"]
 
 
 def test_both_ends_of_a_change_are_in_the_log(fresh):

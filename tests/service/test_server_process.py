@@ -151,6 +151,17 @@ def test_another_models_gallery_is_refused(tmp_path, tiny_run, capsys):
     assert "another" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("forget", [False, True])
+def test_who_forgets_images_still_knows_where_those_of_earlier_are(tmp_path, monkeypatch, forget):
+    from vireid.service import server
+
+    given = []
+    monkeypatch.setattr(server, "serve", lambda *arguments, **options: given.append(options["settings"]))
+    arguments = ["--gallery", tmp_path, "--checkpoint", tmp_path, "--accelerator", "cpu"]
+    assert main(["serve", *map(str, arguments), *["--forget-images"] * forget]) == 0
+    assert (given[0].kept_images, given[0].keep_uploads) == (tmp_path / "images", not forget)
+
+
 def test_a_missing_extra_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "vireid.service.server", raising=False)

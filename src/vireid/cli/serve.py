@@ -34,9 +34,11 @@ def serve_command(config: ServeConfig) -> None:
         raise VireidError(f"--max-upload is more than 0 and at most {_LARGEST_UPLOAD} MB, got {config.max_upload}")
     gallery, checkpoint, images = _what_is_served(config)
     home = config.home or Path(gallery)
-    keep = not config.forget_images and ("://" not in gallery or config.home is not None)
+    # A gallery on a server has no folder, and so none without a home.
+    placed = "://" not in gallery or config.home is not None
     settings = Settings(
-        kept_images=home / IMAGES if keep else None,
+        kept_images=home / IMAGES if placed else None,
+        keep_uploads=not config.forget_images,
         uncompacted=None if "://" in gallery else home / UNCOMPACTED,
         images_root=images,
         keep_days=config.keep_days,

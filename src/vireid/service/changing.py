@@ -67,7 +67,7 @@ def delete_with_images(service: Service, conditions: Conditions) -> int:
         VireidError: disk or engine refuse.
     """
     with service.changing:
-        keys = sightings_of(service.gallery, conditions) if service.shelf.keeps else ()
+        keys = sightings_of(service.gallery, conditions) if service.shelf.holds else ()
         if keys or service.gallery.count(conditions):
             service.note_uncompacted(True)
         removed = service.gallery.delete(conditions, everything=True)

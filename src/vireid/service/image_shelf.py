@@ -23,22 +23,24 @@ class ImageShelf:
 
     Args:
         kept: folder of uploaded images, ``kept/KEY[:2]/KEY.ext``; None keeps none.
+        takes: whether new ones are put there; what is there already is shown and removed in any case.
         root: an indexed image is handed out if it lies below this folder, links followed; None hands out none.
 
     Raises:
         VireidError: a root that is no folder.
     """
 
-    def __init__(self, kept: Path | None, root: Path | None) -> None:
+    def __init__(self, kept: Path | None, root: Path | None, *, takes: bool = True) -> None:
         if root is not None and not root.is_dir():
             raise VireidError(f"the root of the images must be a folder, got {root}")
         self._kept = kept
+        self._takes = takes
         self._root = None if root is None else Path(os.path.realpath(root))
 
     @property
-    def keeps(self) -> bool:
-        """Whether uploaded images are kept."""
-        return self._kept is not None
+    def holds(self) -> bool:
+        """Whether there may be uploaded images."""
+        return self._kept is not None and self._kept.is_dir()
 
     def keep(self, key: str, content: bytes) -> str:
         """Write an uploaded image to the disk and return its path below the gallery; empty where none is kept.
@@ -47,7 +49,7 @@ class ImageShelf:
             VireidError: the disk refuses.
         """
         kind = kind_of(content)
-        if self._kept is None or kind is None:
+        if self._kept is None or kind is None or not self._takes:
             return ""
         name = f"{key[:2]}/{key}.{_ENDINGS[kind]}"
         file = self._kept / name

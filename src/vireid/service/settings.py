@@ -17,7 +17,8 @@ class Settings:
     """What the service allows, and where it keeps what it keeps.
 
     Attributes:
-        kept_images: folder of uploaded images that are added to the gallery; None forgets them.
+        kept_images: folder of uploaded images that are added to the gallery; None keeps none.
+        keep_uploads: whether new ones are put there; without, those of earlier go with their sightings.
         images_root: images of indexed sightings are shown if they lie below it; None shows none.
         uncompacted: file that is there while the engine may still keep bytes of what was deleted; None remembers that
             only as long as the process lives.
@@ -38,6 +39,7 @@ class Settings:
     """
 
     kept_images: Path | None = None
+    keep_uploads: bool = True
     images_root: Path | None = None
     uncompacted: Path | None = None
     keep_days: float | int | None = None
