@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from vireid.cli import console as module
-from vireid.cli.console import progress_bar, say
+from vireid.cli.console import printable, progress_bar, say
 from vireid.types import VireidError
 
 PATH = "/a/very/long/path/that/must/not/be/broken/in/the/middle/of/a/word/because/it/is/copied/image-0001.jpg"
@@ -30,6 +30,20 @@ def test_a_line_on_a_terminal_breaks_between_words_and_keeps_its_indent():
     assert all(len(line) <= 60 or PATH in line for line in lines)
     assert lines[0].startswith("  word")
     assert all(line.startswith("    ") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("yard 2 é 夜\\cam", "yard 2 é 夜\\cam"),
+        ("a\tb\r\nc", r"a\tb\r\nc"),
+        ("\x1b]0;title\x07\x7f", r"\x1b]0;title\x07\x7f"),
+        ("\x9b2J\x85", r"\x9b2J\x85"),  # the controls of one byte, and a line end of Unicode
+        ("\u2028\udcff", r"\u2028\udcff"),
+    ],
+)
+def test_what_would_act_on_a_terminal_is_spelled_out(text, shown):
+    assert printable(text) == shown
 
 
 @pytest.fixture

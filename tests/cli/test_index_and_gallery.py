@@ -11,7 +11,7 @@ from rich.console import Console
 
 from vireid.cli import gallery as gallery_module
 from vireid.cli import search_gallery
-from vireid.retrieval import Conditions, open_gallery
+from vireid.retrieval import Conditions, Gallery, open_gallery
 from vireid.types import Embeddings, Modality
 
 COLUMNS = ["query", "rank", "key", "score", "modality", "camera", "time", "track", "person", "tags", "path"]
@@ -260,6 +260,39 @@ def test_a_folder_of_images_is_no_gallery(vireid, tiny_run, tiny_world, argument
     said = vireid("search", "--checkpoint", tiny_run, *flags, *arguments)
     assert said.code == 2
     assert text in said.err
+
+
+def test_names_that_others_gave_cannot_act_on_the_terminal(vireid, index, tiny_run, tiny_world, tmp_path):
+    bad = tmp_path / "crops" / "yard" / "a\x1b[2J\tb\n.jpg"
+    bad.parent.mkdir(parents=True)
+    shutil.copy(tiny_world / "cam1" / "0001" / "0001.jpg", bad)
+    spelled = str(bad).replace("\x1b", r"\x1b").replace("\t", r"\t").replace("\n", r"\n")
+    place = tmp_path / "g\x1b[2J"
+    assert index(tmp_path / "crops", "--gallery", place).code == 0
+    flags = ("--checkpoint", tiny_run, "--gallery", place, "--gallery-modality", "any", "--queries", bad)
+    header, result = lines(vireid("search", *flags))
+    assert header == COLUMNS
+    assert (result[0], result[-1]) == (spelled, spelled)
+    assert f"gallery       {tmp_path}/g\\x1b[2J\n" in vireid("gallery", "info", place).out
+
+
+def test_an_image_of_a_camera_with_a_control_character_is_told_of(index, tiny_world, tmp_path):
+    bad = tmp_path / "crops" / "door\n\x1b[2J"
+    bad.mkdir(parents=True)
+    shutil.copy(tiny_world / "cam1" / "0001" / "0001.jpg", bad / "a.jpg")
+    (bad / "b\x1b.jpg").write_bytes(b"")
+    said = index(tmp_path / "crops", "--gallery", tmp_path / "g")
+    assert said.code == 1
+    assert said.out.startswith("0 added, 0 known already, 2 could not be read; ")
+    assert r"the camera of a sighting must be without control characters (tabs, line ends, escapes), got" in said.err
+    assert r"b\x1b.jpg is an empty file" in said.err
+    assert "[2J" in said.err
+    assert "\x1b[2J" not in said.err
+
+
+def test_camera_names_that_the_gallery_holds_already_are_spelled_out(vireid, filled, monkeypatch):
+    monkeypatch.setattr(Gallery, "cameras", lambda self: {"door\x1b[2J": 2})
+    assert "  camera door\\x1b[2J: 2\n" in vireid("gallery", "info", filled).out
 
 
 def test_info_says_what_a_gallery_holds(vireid, filled):

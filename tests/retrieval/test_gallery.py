@@ -208,6 +208,10 @@ def test_several_threads_add_search_delete_and_compact(gallery):
         ({"time": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=3)))}, "outside the years 1 to 9999 of UTC"),
         ({"camera": ""}, "the camera of a sighting is a name, None where unknown; got ''"),
         ({"tags": ("a", "")}, "none of them empty"),
+        ({"camera": "\x1b[2J"}, r"the camera of a sighting must be without control .* got '\\x1b\[2J' for '1\.jpg'"),
+        ({"track": "a\tb"}, "the track of a sighting must be without control characters"),
+        ({"person": "a\n"}, "the person of a sighting must be without control characters"),
+        ({"tags": ("a", "b\x7f")}, "the tags of a sighting must be without control characters"),
         ({"path": "\udcff.jpg"}, "is no Unicode text and cannot be kept"),
     ],
 )

@@ -125,6 +125,19 @@ def test_broken_images_are_told_and_the_others_go_on(embedder, gallery, crops):
         index_folder(embedder, gallery, crops)
 
 
+def test_an_image_below_a_folder_with_a_control_character_in_its_name_is_broken(embedder, gallery, crops):
+    count = len(list(walk_images(crops)))
+    bad = crops / "door\x1b[2J" / "a.jpg"
+    bad.parent.mkdir()
+    bad.write_bytes(next(crops.glob("cam1/*/*.jpg")).read_bytes() + b"\0")
+    broken = {}
+    added = index_folder(embedder, gallery, crops, on_broken=lambda path, fault: broken.update({path: str(fault)}))
+    assert added == Added(count, 0)
+    assert list(broken) == [bad]
+    assert "the camera of a sighting must be without control characters" in broken[bad]
+    assert "\x1b" not in broken[bad]
+
+
 def test_what_is_refused(embedder, gallery, crops, tmp_path, monkeypatch):
     (tmp_path / "hollow").mkdir()
     with pytest.raises(VireidError, match=r"there are no images in .*hollow"):

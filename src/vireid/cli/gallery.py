@@ -17,7 +17,7 @@ from vireid.cli.config import (
     GalleryExportConfig,
     GalleryInfoConfig,
 )
-from vireid.cli.console import console, progress_console, say
+from vireid.cli.console import console, printable, progress_console, say
 from vireid.cli.sightings import conditions_of, shown_time
 from vireid.retrieval import Conditions, Gallery, open_gallery
 from vireid.types import VireidError
@@ -65,10 +65,10 @@ def _info(opened: Gallery) -> None:
     if info.bytes is not None:
         facts["on disk"] = _size(info.bytes)
     for name, value in facts.items():
-        say(f"{name:<14}{value}")
+        say(f"{name:<14}{printable(value)}")
     cameras = sorted(opened.cameras().items(), key=lambda item: -item[1])
     for name, count in cameras[:_CAMERAS]:
-        say(f"  camera {name}: {count:,}")
+        say(f"  camera {printable(name)}: {count:,}")
     if len(cameras) > _CAMERAS:
         say(f"  and {len(cameras) - _CAMERAS:,} more cameras")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from vireid.cli.config import IndexConfig
-from vireid.cli.console import progress_bar, progress_console, say
+from vireid.cli.console import printable, progress_bar, progress_console, say
 from vireid.cli.device import pick_device
 from vireid.data import read, read_folder
 from vireid.retrieval import (
@@ -57,7 +57,7 @@ def index(config: IndexConfig) -> int:
         sightings = gallery.count()
     say(_summary(config, added, count, sightings))
     for fault in broken:
-        say(f"  {fault}", to=progress_console, indent="  ")
+        say(f"  {printable(fault)}", to=progress_console, indent="  ")
     if count > len(broken):
         say(f"  and {count - len(broken):,} more", to=progress_console)
     return 1 if count else 0

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vireid.cli.config import SearchConfig
-from vireid.cli.console import console, progress_bar, progress_console, say
+from vireid.cli.console import console, printable, progress_bar, progress_console, say
 from vireid.cli.device import pick_device
 from vireid.cli.sightings import conditions_of, shown_time
 from vireid.data import load_image
@@ -42,7 +42,7 @@ class _Query(NamedTuple):
     @property
     def name(self) -> str:
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
-        return f"{self.files[0]}{more}"
+        return f"{printable(str(self.files[0]))}{more}"
 
 
 def search_gallery(config: SearchConfig, *, pictured: int) -> None:
@@ -137,9 +137,9 @@ def _table(rows: Sequence[dict[str, str]], names: Sequence[str]) -> Table:
 
 
 def _row(match: Match) -> dict[str, str]:
-    """By the names of `COLUMNS`, in their order."""
+    """By the names of `COLUMNS`, in their order, each in one line and safe to print."""
     sighting = match.sighting
-    return {
+    row = {
         "key": sighting.key[:_SHORT_KEY],
         "score": f"{match.score:.4f}",
         "modality": sighting.modality.value,
@@ -150,6 +150,7 @@ def _row(match: Match) -> dict[str, str]:
         "tags": ", ".join(sighting.tags),
         "path": sighting.path,
     }
+    return {name: printable(value) for name, value in row.items()}
 
 
 def _document(

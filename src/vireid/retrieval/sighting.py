@@ -11,6 +11,7 @@ from vireid.types import Modality, VireidError
 __all__ = ["Sighting", "check_time"]
 
 _KEY = re.compile("[0-9a-f]{64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class Sighting:
         tags: any words.
 
     Raises:
-        VireidError: a key that is no SHA-256, a time without a zone, an empty name, or text that is no Unicode.
+        VireidError: a key that is no SHA-256, a time without a zone, an empty name, one with control characters (they
+            would act on the terminal that shows it), or text that is no Unicode.
 
     >>> Sighting(key="0" * 64, path="a.jpg", modality=Modality.VISIBLE, camera="door").camera
     'door'
@@ -63,6 +65,18 @@ class Sighting:
         for value in (self.path, self.camera, self.track, self.person, *self.tags):
             if value is not None:
                 _check_text(value, self.key)
+        for name, values in (
+            ("camera", (self.camera,)),
+            ("track", (self.track,)),
+            ("person", (self.person,)),
+            ("tags", self.tags),
+        ):
+            for value in values:
+                if value is not None and _CONTROL.search(value):
+                    raise VireidError(
+                        f"the {name} of a sighting must be without control characters (tabs, line ends, escapes), got "
+                        f"{value!r} for {self.path or self.key!r}; rename it"
+                    )
 
 
 def check_time(time: object, name: str) -> None:
