@@ -1,5 +1,6 @@
 """What is too large, too many or no image is refused with a 4xx and a reason, before it costs anything."""
 
+import asyncio
 import io
 import struct
 import threading
@@ -112,6 +113,40 @@ def test_many_large_images_are_413(serve):
     assert answer.status_code == 413
     assert "at most 4000 pixels in all, got 4500" in answer.json()["detail"]
     assert served.search(*images[:4], wanted="any").status_code == 200
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "9" * 19, "0" * 5000, "-1", "1e3", "²"])
+def test_a_length_that_is_no_reasonable_number_is_413(served, length):
+    answer = served("POST", "/api/search", headers={"Content-Length": length.encode("latin-1")})
+    assert answer.status_code == 413
+
+
+def test_who_leaves_in_the_middle_of_an_upload_is_no_failure_of_the_server(served, caplog):
+    messages = [{"type": "http.request", "body": b"--x\r\n", "more_body": True}, {"type": "http.disconnect"}]
+    headers = {"Authorization": "Bearer operator-token", "Content-Type": "multipart/form-data; boundary=x"}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/api/sightings",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(served.client.app(scope, receive, send))
+    assert sent[0]["status"] == 499
+    counted = 'vireid_requests_total{method="POST",route="/api/sightings",status="%d"}'
+    text = served("GET", "/metrics").text
+    assert counted % 499 in text
+    assert counted % 500 not in text
+    assert not caplog.records
 
 
 def test_a_large_json_is_413(served):

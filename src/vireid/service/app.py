@@ -9,6 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import vireid
@@ -60,7 +62,7 @@ def make_app(
             f"{embedder.model} of {embedder.dimension}; serve that model, or index the images anew"
         )
     metrics = Metrics()
-    shelf = ImageShelf(settings.kept_images, settings.images_root)
+    shelf = ImageShelf(settings.kept_images, settings.images_root, takes=settings.keep_uploads)
     network = NetworkThread(
         embedder,
         batch=settings.batch,
@@ -105,6 +107,7 @@ def make_app(
     app.mount("/static", StaticFiles(directory=PAGE, check_dir=False))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(FullError, _full)
     app.add_exception_handler(VireidError, _failed)
     app.add_middleware(Gate, service=service)
@@ -119,6 +122,11 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)
     return JSONResponse({"detail": str(error.detail)}, error.status_code, error.headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """For the metrics alone: who sent half a request and left reads no answer."""
+    return Response(status_code=499)
 
 
 async def _full(request: Request, error: Exception) -> JSONResponse:

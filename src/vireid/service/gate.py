@@ -18,6 +18,7 @@ from vireid.types import VireidError
 __all__ = ["Gate"]
 
 _PLAIN_BODY = 1 << 20  # bytes of a request that carries no files
+_DIGITS = 19  # of a content length; Python makes no number of thousands of them
 _FAILURES = 20  # failed log-ins of one address in a minute that are answered and logged one by one
 _MINUTE = 60.0
 _ADDRESSES = 10_000
@@ -97,7 +98,7 @@ class Gate:
             return 503, f"{self._at_once} requests are being worked on, and no more are taken", {"Retry-After": "1"}
         length = headers.get("content-length", "0")
         limit = self._body_limit(headers)
-        if not length.isdecimal() or int(length) > limit:
+        if not length.isdecimal() or len(length) > _DIGITS or int(length) > limit:
             return 413, _too_large(limit), {"Connection": "close"}
         return None
 
