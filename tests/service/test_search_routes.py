@@ -9,6 +9,7 @@ from PIL import Image
 from serving import DIMENSION, MODEL, Thumbnails, key_of, picture
 
 from vireid.retrieval import Conditions, fuse
+from vireid.service.lookup import features_of
 from vireid.types import Modality
 
 
@@ -205,6 +206,43 @@ def test_a_search_is_in_the_log_with_its_results_and_no_more(served):
     text = (served.folder / "audit.jsonl").read_text()
     assert "reader-token" not in text
     assert len(json.dumps(entry)) < 2000
+
+
+def test_a_file_that_is_called_like_a_sighting_is_an_image_in_the_log(served):
+    key = served.keys[0]
+    files = [("images", (key, picture(100))), ("keys", (None, key))]
+    assert served("POST", "/api/search", files=files).status_code == 200
+    assert served.audit()[0]["queries"] == [{"image": True}, {"key": key}]
+
+
+@pytest.fixture
+def shrinking(served, monkeypatch):
+    """A gallery whose first sighting is deleted after it has been asked for once."""
+    each, asked = served.gallery.each, []
+
+    def fewer(conditions):
+        asked.append(conditions)
+        for sightings, features in each(conditions):
+            yield (sightings, features) if len(asked) == 1 else (sightings[1:], features[1:])
+
+    monkeypatch.setattr(served.gallery, "each", fewer)
+    return served
+
+
+def test_a_query_by_key_has_its_own_feature_while_another_is_deleted(shrinking):
+    keys = sorted(shrinking.keys)[:3]
+    whole = features_of(shrinking.gallery, keys)
+    assert set(whole) == set(keys)
+    fewer = features_of(shrinking.gallery, keys)
+    assert set(fewer) == set(keys[1:])
+    assert all(np.array_equal(fewer[key], whole[key]) for key in keys[1:])
+
+
+def test_a_sighting_that_is_deleted_while_it_is_asked_for_is_404(shrinking):
+    keys = sorted(shrinking.keys)[:3]
+    answer = shrinking.search(keys=keys)
+    assert answer.status_code == 404
+    assert f"has no sighting {keys[0]}" in answer.json()["detail"]
 
 
 def test_explain_without_a_network_is_501(served):

@@ -26,6 +26,7 @@ class _Query(NamedTuple):
     modality: Modality
     found: bool
     feature: Float32[np.ndarray, " d"]
+    of_gallery: bool
 
 
 async def answer_search(request: Request) -> dict[str, Any]:
@@ -55,7 +56,7 @@ async def _queries(service: Service, uploads: Sequence[Upload], fields: SearchFo
         features, modalities = await embed_uploads(service, uploads, light(fields.modality))
         found = fields.modality == "auto"
         queries += [
-            _Query(upload.name, modality, found, feature)
+            _Query(upload.name, modality, found, feature, of_gallery=False)
             for upload, modality, feature in zip(uploads, modalities, features)
         ]
     if fields.keys:
@@ -69,7 +70,7 @@ def _known_queries(service: Service, keys: Sequence[str]) -> list[_Query]:
     missing = [key for key in keys if key not in sightings or key not in features]
     if missing:
         raise HTTPException(404, f"the gallery has no sighting {missing[0]}; it may have been deleted")
-    return [_Query(key, sightings[key].modality, False, features[key]) for key in keys]
+    return [_Query(key, sightings[key].modality, False, features[key], of_gallery=True) for key in keys]
 
 
 def _search(request: Request, service: Service, fields: SearchForm, queries: list[_Query]) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _search(request: Request, service: Service, fields: SearchForm, queries: lis
         request,
         "search",
         conditions=told | {"wanted": fields.wanted},
-        queries=[{"key": query.name} if query.name in fields.keys else {"image": True} for query in queries],
+        queries=[{"key": query.name} if query.of_gallery else {"image": True} for query in queries],
         top=fields.top,
         by_track=fields.by_track,
         fuse=fields.fuse,
