@@ -79,6 +79,44 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, monkeypa
     assert [entry["number"] for entry in log.latest(9)] == [2, 0]
 
 
+@pytest.mark.parametrize("fails", ["open", "fsync of the folder"])
+def test_where_no_new_file_can_be_begun_the_full_one_stays_the_current(tmp_path, monkeypatch, fails):
+    log = AuditLog(tmp_path / "audit.jsonl", rotate=100)
+    log.write("search", number=0, filler="x" * 50)
+    before = (tmp_path / "audit.jsonl").read_bytes()
+    stranger = tmp_path / "stranger"
+    opened = os.open
+
+    def no_handle(path, flags, mode=0o777):
+        if (path == tmp_path) == (fails == "fsync of the folder"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(path, flags, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", no_handle)
+        with pytest.raises(VireidError, match="Too many open files"):
+            log.write("search", number=1)
+    with stranger.open("w"):  # which would get the number of a handle that was closed
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", no_handle)
+            with pytest.raises(VireidError, match="Too many open files"):
+                log.write("search", number=2)
+        assert (tmp_path / "audit.jsonl").read_bytes() == before
+        log.write("search", number=3)
+    assert stranger.read_bytes() == b""
+    assert [entry["number"] for entry in log.latest(9)] == [3, 0]
+
+
+def test_a_closed_log_is_not_written_to(tmp_path):
+    log = AuditLog(tmp_path / "audit.jsonl", rotate=10)
+    log.write("search", number=0)
+    log.close()
+    log.close()
+    with pytest.raises(VireidError, match=r"audit log audit.jsonl is closed"):
+        log.write("search", number=1)
+    assert [file.name for file in tmp_path.iterdir()] == ["audit.jsonl"]
+
+
 def test_threads_do_not_mix_their_lines(tmp_path):
     log = AuditLog(tmp_path / "audit.jsonl", rotate=3000)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from vireid.types import VireidError
 
-__all__ = ["AuditLog"]
+__all__ = ["AuditLog", "flush_folder"]
 
 _BLOCK = 1 << 16
 
@@ -37,7 +37,9 @@ class AuditLog:
         self._lock = threading.Lock()
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._open()
+            self._handle, self._size = self._opened()
+            if self._size and os.pread(self._handle, 1, self._size - 1) != b"\n":
+                self._append(b"\n")
         except OSError as error:
             raise VireidError(f"cannot open the audit log {file}: {error.strerror or error}") from error
 
@@ -54,6 +56,8 @@ class AuditLog:
         entry = {"time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), "what": what, **facts}
         line = json.dumps(entry).encode() + b"\n"
         with self._lock:
+            if self._handle < 0:
+                raise VireidError(f"the audit log {self._file.name} is closed; start the service again")
             try:
                 if self._size and self._size + len(line) > self._rotate:
                     self._begin_new_file()
@@ -91,12 +95,15 @@ class AuditLog:
                 os.close(self._handle)
                 self._handle = -1
 
-    def _open(self) -> None:
-        self._handle = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._size = os.fstat(self._handle).st_size
-        if self._size and os.pread(self._handle, 1, self._size - 1) != b"\n":
-            self._append(b"\n")
-        _flush_folder(self._file.parent)
+    def _opened(self) -> tuple[int, int]:
+        """The current file and its size."""
+        handle = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            flush_folder(self._file.parent)
+            return handle, os.fstat(handle).st_size
+        except OSError:
+            os.close(handle)
+            raise
 
     def _append(self, line: bytes) -> None:
         before = self._size
@@ -115,8 +122,13 @@ class AuditLog:
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         older = self._file.with_name(f"{self._file.stem}-{stamp}{self._file.suffix}")
         self._file.rename(older)
-        os.close(self._handle)
-        self._open()
+        full = self._handle
+        try:
+            self._handle, self._size = self._opened()
+        except OSError:
+            older.rename(self._file)  # so that the next entry can try again
+            raise
+        os.close(full)
 
     def _older(self) -> list[Path]:
         return list(self._file.parent.glob(f"{self._file.stem}-*{self._file.suffix}"))
@@ -137,7 +149,8 @@ def _lines_from_the_end(file: Path) -> Iterator[bytes]:
             yield rest
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Bring to the disk which files a folder has."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
