@@ -53,7 +53,7 @@ async def answer_explain(request: Request) -> dict[str, Any]:
     else:
         query = await in_thread(_of_gallery, service, str(fields.query_key))
     result = await in_thread(_of_gallery, service, fields.key)
-    answer = await service.decode(_explained, network, query, result)
+    answer = await service.explain(_explained, network, query, result)
     await in_thread(record, request, "explain", query=fields.query_key or "image", result=fields.key)
     return answer
 

@@ -26,6 +26,9 @@ __all__ = ["Service", "caller_of", "in_thread", "record", "require", "service_of
 
 _Result = TypeVar("_Result")
 
+MOST_WAITING = 4
+"""Explanations that wait while one is worked out: seconds each with a full network on a processor."""
+
 
 @dataclass(eq=False, kw_only=True)
 class Service:
@@ -35,7 +38,7 @@ class Service:
         explained: the network whose matches can be explained, None where there is none.
         changing: held while images and sightings come or go together.
         uncompacted: whether something was deleted whose bytes the engine may still keep; see `note_uncompacted`.
-        decoders: see `decode`.
+        decoders, explainers: see `decode` and `explain`.
     """
 
     gallery: Gallery
@@ -50,6 +53,7 @@ class Service:
     changing: threading.Lock = field(default_factory=threading.Lock)
     uncompacted: bool = field(init=False)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
+    explainers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
     def __post_init__(self) -> None:
         file = self.settings.uncompacted
@@ -74,6 +78,19 @@ class Service:
     async def decode(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         """Run what holds whole images in memory: as many at a time as there are cores, the others wait."""
         return await to_thread.run_sync(function, *arguments, limiter=self.decoders)
+
+    async def explain(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Run what takes the network many times over: one at a time, and not many may wait.
+
+        Raises:
+            HTTPException: 503, too many wait already.
+        """
+        waiting = self.explainers.statistics().tasks_waiting
+        if waiting >= MOST_WAITING:
+            raise HTTPException(
+                503, f"{waiting} explanations wait already; try again in a while", headers={"Retry-After": "10"}
+            )
+        return await to_thread.run_sync(function, *arguments, limiter=self.explainers)
 
 
 def service_of(request: Request) -> Service:
