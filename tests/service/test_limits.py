@@ -8,8 +8,11 @@ import time
 import zlib
 
 import pytest
+from fastapi import HTTPException
 from PIL import Image
 from serving import Thumbnails, picture
+
+from vireid.service.service import MOST_WAITING
 
 
 def png_header(width, height):
@@ -241,6 +244,54 @@ def test_too_many_requests_at_once_are_503(serve):
     for thread in threads:
         thread.join()
     assert answers[0].status_code == 200
+
+
+def test_one_caller_cannot_take_every_place(serve):
+    embedder = Blocked()
+    served = serve(embedder, max_at_once=8, batch=1)
+    threads, answers = together([lambda: served.search(picture(1))] * 2)
+    assert embedder.busy.wait(5)
+    until = time.monotonic() + 5
+    while served.client.app.state.service.network.waiting < 1 and time.monotonic() < until:
+        time.sleep(0.005)
+    answer = served("GET", "/api/cameras", "reader")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["detail"].startswith("2 requests of reader-name")
+    assert served("GET", "/api/cameras", "operator").status_code == 200
+    embedder.may.set()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert served("GET", "/api/cameras", "reader").status_code == 200
+
+
+def test_explanations_wait_for_each_other_and_not_many_of_them(fresh):
+    service = fresh.client.app.state.service
+    may, running, most = threading.Event(), [], []
+
+    def slow(number):
+        running.append(number)
+        most.append(len(running))
+        assert may.wait(10)
+        running.remove(number)
+        return number
+
+    async def ask():
+        asked = [asyncio.create_task(service.explain(slow, number)) for number in range(1 + MOST_WAITING)]
+        while service.explainers.statistics().tasks_waiting < MOST_WAITING:
+            await asyncio.sleep(0.005)
+        with pytest.raises(HTTPException, match="4 explanations wait already") as refused:
+            await service.explain(slow, -1)
+        may.set()
+        return refused.value, await asyncio.gather(*asked)
+
+    refused, results = asyncio.run(ask())
+    assert refused.status_code == 503
+    assert refused.headers == {"Retry-After": "10"}
+    assert results == list(range(1 + MOST_WAITING))
+    assert max(most) == 1
+    assert asyncio.run(service.explain(lambda: "again")) == "again"
 
 
 def test_concurrent_searches_are_answered_as_alone(served):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,6 +18,7 @@ from vireid.types import VireidError
 __all__ = ["Gate"]
 
 _PLAIN_BODY = 1 << 20  # bytes of a request that carries no files
+_SHARE = 4  # of the requests worked on at once, one caller gets the fourth part
 _DIGITS = 19  # of a content length; Python makes no number of thousands of them
 _FAILURES = 20  # failed log-ins of one address in a minute that are answered and logged one by one
 _MINUTE = 60.0
@@ -48,9 +49,9 @@ class Gate:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
-        self._at_once = 0
+        self._at_once: Counter[str] = Counter()  # by the name of the caller, "" for those who need none
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
-        service.metrics.at_once(lambda: self._at_once)
+        service.metrics.at_once(self._at_once.total)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -76,11 +77,12 @@ class Gate:
             if refusal is not None:
                 await _refuse(answer, *refusal)
                 return
-            self._at_once += 1
+            name = _name(scope)
+            self._at_once[name] += 1
             try:
                 await self._app(scope, self._limited(scope, receive), answer)
             finally:
-                self._at_once -= 1
+                self._at_once[name] -= 1
         finally:
             route = getattr(scope.get("route"), "path", "/static" if path.startswith("/static/") else "other")
             method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
@@ -94,8 +96,8 @@ class Gate:
             refusal = await self._log_in(scope, headers)
             if refusal is not None:
                 return refusal
-        if guarded and self._at_once >= self._service.settings.max_at_once:
-            return 503, f"{self._at_once} requests are being worked on, and no more are taken", {"Retry-After": "1"}
+        if guarded and (full := self._full(_name(scope))):
+            return 503, full, {"Retry-After": "1"}
         length = headers.get("content-length", "0")
         limit = self._body_limit(headers)
         if not length.isdecimal() or len(length) > _DIGITS or int(length) > limit:
@@ -134,6 +136,15 @@ class Gate:
             {"WWW-Authenticate": "Bearer"},
         )
 
+    def _full(self, name: str) -> str:
+        """Why no more is taken of a caller now; empty where it is."""
+        most, total = self._service.settings.max_at_once, self._at_once.total()
+        if total >= most:
+            return f"{total} requests are being worked on, and no more are taken"
+        if self._at_once[name] >= max(1, most // _SHARE):
+            return f"{self._at_once[name]} requests of {name} are being worked on, and no more of one caller are taken"
+        return ""
+
     def _failures_of(self, address: str) -> list[float]:
         """Moments of this address's failures of the last minute; of many addresses the oldest are forgotten."""
         recent = [moment for moment in self._failures.pop(address, []) if time.monotonic() - moment < _MINUTE]
@@ -169,6 +180,11 @@ class Gate:
             return message
 
         return limited
+
+
+def _name(scope: Scope) -> str:
+    caller = scope.get("state", {}).get("caller")
+    return "" if caller is None else caller.name
 
 
 def _route_path(scope: Scope) -> str:

@@ -28,7 +28,7 @@ class Settings:
         max_files: images of one request.
         max_pixels: of one image, and a fourth of what all images of a request may have.
         max_side: pixels along one side of an image.
-        max_at_once: requests worked on at the same time; more are answered with 503.
+        max_at_once: requests worked on at the same time, a fourth of them for one caller; more are answered with 503.
         max_waiting: images that wait for the network; more are answered with 503.
         batch: images that the network takes at a time.
         gather: seconds to wait for the images of other requests before a batch is started.
