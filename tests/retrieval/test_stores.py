@@ -210,6 +210,23 @@ def test_a_track_with_very_many_sightings_hides_no_other(store):
     assert [match.sighting.key for match in matches[1:]] == sorted(one.key for one in others)
 
 
+@pytest.mark.parametrize("top", [1, 4, 7, 20])
+@pytest.mark.parametrize(
+    "conditions", [Conditions(), Conditions(tracks=("a", "c", "e")), Conditions(cameras=("door",))], ids=str
+)
+def test_long_tracks_one_behind_the_other_equal_plain_lists(store, top, conditions):
+    tracks = [*"a" * 60, *"b" * 40, None, *"c" * 90, None, None, *"dec" * 20, None]
+    sightings = [sighting(n, track=track, camera=("door", "yard")[n % 2]) for n, track in enumerate(tracks)]
+    # Pairs of equal scores, apart from the next by more than any order of sums could move them.
+    angles = np.arange(len(tracks)) // 2 / 256
+    features = np.stack([np.cos(angles), np.sin(angles), 0 * angles, 0 * angles], axis=1).astype(np.float32)
+    store.put(sightings, features)
+    query = np.eye(DIMENSION, dtype=np.float32)[0]
+    [found] = store.nearest(query[None], top=top, conditions=conditions, by_track=True)
+    slow = slow_nearest(list(zip(sightings, features, strict=True)), query, top, conditions, True)
+    assert [match.sighting for match in found] == [match.sighting for match in slow]
+
+
 def test_a_long_row_of_changes_equals_that_of_plain_lists(store):
     random = np.random.default_rng(3)
     there: dict[str, tuple[Sighting, np.ndarray]] = {}

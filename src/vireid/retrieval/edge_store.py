@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from vireid.retrieval.conditions import Conditions
 from vireid.retrieval.payload import KEYWORDS, TIME, from_payload, point_id, time_text, to_payload
-from vireid.retrieval.ranked import Match, best_matches, first_fetch
+from vireid.retrieval.ranked import Match, Seen, best_matches, first_fetch
 from vireid.retrieval.room import require_room
 from vireid.retrieval.sighting import Sighting
 from vireid.retrieval.store import Field
@@ -78,9 +78,9 @@ class EdgeStore:
         self, features: Float32[np.ndarray, "q d"], *, top: int, conditions: Conditions, by_track: bool
     ) -> list[list[Match]]:
         """See `Store.nearest`."""
-        wanted = _filter(conditions)
 
-        def fetch(rows: Float32[np.ndarray, "r d"], limit: int) -> list[list[Match]]:
+        def fetch(rows: Float32[np.ndarray, "r d"], limit: int, seen: Seen) -> list[list[Match]]:
+            wanted = _filter(conditions, seen)
             requests = [
                 engine.QueryRequest(
                     query=engine.Query.Nearest(row.tolist()),
@@ -94,11 +94,11 @@ class EdgeStore:
             found = self._read(lambda shard: shard.query_batch(engine.QueryBatchRequest(requests)))
             return [[_match(point) for point in points] for points in found]
 
-        first = fetch(features, first_fetch(top, by_track))
+        first = fetch(features, first_fetch(top, by_track), Seen())
         return [
             best_matches(
                 matches,
-                lambda limit, row=number: fetch(features[row : row + 1], limit)[0],
+                lambda limit, seen, row=number: fetch(features[row : row + 1], limit, seen)[0],
                 top=top,
                 by_track=by_track,
             )
@@ -201,18 +201,20 @@ def _opened(folder: Path, dimension: int) -> engine.EdgeShard:
     return shard
 
 
-def _filter(conditions: Conditions) -> engine.Filter | None:
-    must: list[engine.ConditionType] = [
-        engine.FieldCondition(key=name, match=engine.MatchAny(any=values))
-        for name, values in conditions.any_of().items()
-    ]
+def _filter(conditions: Conditions, without: Seen | None = None) -> engine.Filter | None:
+    must = _any_of(conditions.any_of())
+    must_not = _any_of(without.any_of()) if without else []
     if conditions.since is not None or conditions.until is not None:
         span = engine.RangeDateTime(
             gte=None if conditions.since is None else time_text(conditions.since),
             lt=None if conditions.until is None else time_text(conditions.until),
         )
         must.append(engine.FieldCondition(key=TIME, range=span))
-    return engine.Filter(must=must) if must else None
+    return engine.Filter(must=must, must_not=must_not) if must or must_not else None
+
+
+def _any_of(values: Mapping[str, list[str]]) -> list[engine.ConditionType]:
+    return [engine.FieldCondition(key=name, match=engine.MatchAny(any=each)) for name, each in values.items()]
 
 
 def _match(point: engine.ScoredPoint) -> Match:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from vireid.retrieval.sighting import Sighting
 
-__all__ = ["Match", "best_matches", "first_fetch"]
+__all__ = ["Match", "Seen", "best_matches", "first_fetch"]
 
-_GROWTH = 4
+_SIGHTINGS_OF_A_TRACK = 4
+_GROWTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +25,60 @@ class Match:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a further fetch leaves out.
+
+    Attributes:
+        tracks: all sightings of these.
+        keys: these sightings.
+    """
+
+    tracks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def any_of(self) -> dict[str, list[str]]:
+        """Field of a sighting and the values it may not have."""
+        return {name: list(values) for name, values in (("track", self.tracks), ("key", self.keys)) if values}
+
+
 def first_fetch(top: int, by_track: bool) -> int:
     """How many matches to fetch first: one more than needed shows whether equal scores lie beyond the border."""
-    return top * _GROWTH + 1 if by_track else top + 1
+    return top * _SIGHTINGS_OF_A_TRACK + 1 if by_track else top + 1
 
 
 def best_matches(
-    fetched: Sequence[Match], fetch: Callable[[int], Sequence[Match]], *, top: int, by_track: bool
+    fetched: Sequence[Match], fetch: Callable[[int, Seen], Sequence[Match]], *, top: int, by_track: bool
 ) -> list[Match]:
     """The ``top`` best of the whole gallery by falling score, equal scores by rising key.
 
-    An engine cuts equal scores wherever it likes, and of a track it may return many sightings. So more are fetched
-    until the last one is worse than all that are kept, or nothing is left: exact for groups too.
+    An engine cuts equal scores wherever it likes, and of a track it may return many sightings. What is better than the
+    last one fetched is complete, so it is kept; then more of the others is fetched, until there are enough or nothing
+    is left: exact for groups too. A track with very many sightings costs one fetch, for the next leaves it out.
 
     Args:
         fetched: the `first_fetch` best, as an engine returned them.
-        fetch: the so many best, of the same gallery.
+        fetch: the so many best of the same gallery without what was seen.
         top: results wanted.
         by_track: keep the best sighting of each track only; a sighting without track stands for itself.
     """
     limit = first_fetch(top, by_track)
+    kept: list[Match] = []
     while True:
         ordered = sorted(fetched, key=lambda match: (-match.score, match.sighting.key))
-        kept = _first_of_tracks(ordered) if by_track else ordered
-        if len(fetched) < limit or (len(kept) >= top and kept[top - 1].score > ordered[-1].score):
+        ended = len(fetched) < limit
+        complete = [match for match in ordered if ended or match.score > ordered[-1].score]
+        kept += _first_of_tracks(complete) if by_track else complete
+        if ended or len(kept) >= top:
             return kept[:top]
+        # Growing too, so that a thousand tracks of a thousand sightings do not take a thousand fetches.
         limit *= _GROWTH
-        fetched = fetch(limit)
+        fetched = fetch(limit, _seen(kept, by_track))
+
+
+def _seen(kept: Sequence[Match], by_track: bool) -> Seen:
+    tracks = tuple(match.sighting.track for match in kept if by_track and match.sighting.track is not None)
+    return Seen(tracks, tuple(match.sighting.key for match in kept if not by_track or match.sighting.track is None))
 
 
 def _first_of_tracks(ordered: Sequence[Match]) -> list[Match]:

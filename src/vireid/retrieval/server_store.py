@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from qdrant_client import QdrantClient, models
 
 from vireid.retrieval.conditions import Conditions
 from vireid.retrieval.payload import KEYWORDS, TIME, from_payload, point_id, to_payload
-from vireid.retrieval.ranked import Match, best_matches, first_fetch
+from vireid.retrieval.ranked import Match, Seen, best_matches, first_fetch
 from vireid.retrieval.sighting import Sighting
 from vireid.retrieval.store import Field
 from vireid.types import VireidError
@@ -86,9 +86,9 @@ class ServerStore:
         self, features: Float32[np.ndarray, "q d"], *, top: int, conditions: Conditions, by_track: bool
     ) -> list[list[Match]]:
         """See `Store.nearest`."""
-        wanted = _filter(conditions)
 
-        def fetch(rows: Float32[np.ndarray, "r d"], limit: int) -> list[list[Match]]:
+        def fetch(rows: Float32[np.ndarray, "r d"], limit: int, seen: Seen) -> list[list[Match]]:
+            wanted = _filter(conditions, seen)
             requests = [
                 models.QueryRequest(
                     query=row.tolist(),
@@ -102,11 +102,11 @@ class ServerStore:
             found = self._call(lambda: self._client.query_batch_points(self._collection, requests=requests), "read")
             return [[_match(point) for point in answer.points] for answer in found]
 
-        first = fetch(features, first_fetch(top, by_track))
+        first = fetch(features, first_fetch(top, by_track), Seen())
         return [
             best_matches(
                 matches,
-                lambda limit, row=number: fetch(features[row : row + 1], limit)[0],
+                lambda limit, seen, row=number: fetch(features[row : row + 1], limit, seen)[0],
                 top=top,
                 by_track=by_track,
             )
@@ -183,15 +183,17 @@ class ServerStore:
             raise VireidError(f"cannot {verb} collection {self._collection} of the Qdrant server: {error}") from error
 
 
-def _filter(conditions: Conditions) -> models.Filter | None:
-    must: list[models.Condition] = [
-        models.FieldCondition(key=name, match=models.MatchAny(any=values))
-        for name, values in conditions.any_of().items()
-    ]
+def _filter(conditions: Conditions, without: Seen | None = None) -> models.Filter | None:
+    must = _any_of(conditions.any_of())
+    must_not = _any_of(without.any_of()) if without else []
     if conditions.since is not None or conditions.until is not None:
         span = models.DatetimeRange(gte=conditions.since, lt=conditions.until)
         must.append(models.FieldCondition(key=TIME, range=span))
-    return models.Filter(must=must) if must else None
+    return models.Filter(must=must, must_not=must_not) if must or must_not else None
+
+
+def _any_of(values: Mapping[str, list[str]]) -> list[models.Condition]:
+    return [models.FieldCondition(key=name, match=models.MatchAny(any=each)) for name, each in values.items()]
 
 
 def _match(point: models.ScoredPoint) -> Match:
