@@ -1,5 +1,6 @@
 """What is too old goes, at the start and every hour, with its image; what the rule cannot reach is said."""
 
+import os
 import threading
 import time
 from datetime import timedelta
@@ -7,9 +8,12 @@ from datetime import timedelta
 import pytest
 from serving import START, key_of, picture
 
+from vireid.cli.main import main
 from vireid.retrieval import Conditions
 from vireid.service.lookup import without_time
 from vireid.service.retention import delete_old, forget_orphans
+from vireid.service.uncompacted import note_uncompacted
+from vireid.types import VireidError
 
 
 def wait_for(condition):
@@ -104,3 +108,36 @@ def test_of_what_was_deleted_no_bytes_are_left_after_the_next_start(serve, tmp_p
     assert again.gallery.count() == 12
     again.delete(keys=["0" * 64])  # which nothing meets
     assert not (tmp_path / "uncompacted").exists()
+
+
+def test_what_was_deleted_from_the_command_line_is_compacted_too(serve, tmp_path):
+    home = tmp_path / "gallery"
+    serve().client.__exit__(None, None, None)
+    assert main(["gallery", "delete", str(home), "--person", "no such", "--yes"]) == 0
+    assert not (home / "uncompacted").exists()
+    assert main(["gallery", "delete", str(home), "--person", "person 0", "--yes"]) == 0
+    assert (home / "uncompacted").exists()
+    serve(uncompacted=home / "uncompacted").client.__exit__(None, None, None)
+    assert not (home / "uncompacted").exists()
+    assert main(["gallery", "delete", str(home), "--person", "person 1", "--yes"]) == 0
+    assert main(["gallery", "compact", str(home)]) == 0
+    assert not (home / "uncompacted").exists()
+
+
+def test_the_note_is_on_the_disk_before_anything_is_deleted(serve, tmp_path, monkeypatch):
+    served = serve(uncompacted=tmp_path / "uncompacted")
+    synced, fsync, delete = [], os.fsync, served.gallery.delete
+
+    def deleted(*arguments, **options):
+        assert tmp_path.stat().st_ino in synced
+        return delete(*arguments, **options)
+
+    def noted(handle):
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(served.gallery, "delete", deleted)
+    assert served.delete(keys=[served.keys[0]]).json()["sightings"] == 1
+    with pytest.raises(VireidError, match="cannot write"):
+        note_uncompacted(tmp_path / "crops" / "camera 0" / "0.png" / "x", True)

@@ -20,6 +20,7 @@ from vireid.cli.config import (
 from vireid.cli.console import console, printable, progress_console, say
 from vireid.cli.sightings import conditions_of, shown_time
 from vireid.retrieval import Conditions, Gallery, open_gallery
+from vireid.service.uncompacted import UNCOMPACTED, note_uncompacted
 from vireid.types import VireidError
 
 __all__ = ["gallery"]
@@ -48,6 +49,7 @@ def gallery(config: GalleryInfoConfig | GalleryDeleteConfig | GalleryExportConfi
                 say(f"{count:,} sightings in {config.out} and {config.out.with_suffix('.parquet')}")
             case GalleryCompactConfig():
                 _compact(opened)
+                _note_uncompacted(config.gallery, False)
 
 
 def _info(opened: Gallery) -> None:
@@ -98,6 +100,7 @@ def _delete(config: GalleryDeleteConfig, opened: Gallery) -> None:
         if not Confirm.ask(f"Delete {count:,} sightings for good?", default=False, console=progress_console):
             say("nothing was deleted")
             return
+    _note_uncompacted(config.gallery, True)
     deleted = opened.delete(conditions, everything=config.everything)
     say(f"{deleted:,} deleted; `vireid gallery compact` gives back their room and wipes their bytes")
     images = _forget_images(config.gallery, opened)
@@ -132,6 +135,12 @@ def _forget_images(place: str, opened: Gallery) -> int:
             file.unlink(missing_ok=True)
             removed += 1
     return removed
+
+
+def _note_uncompacted(place: str, uncompacted: bool) -> None:
+    """Let the service know at its next start whether it has to compact."""
+    if "://" not in place:
+        note_uncompacted(Path(place) / UNCOMPACTED, uncompacted)
 
 
 def _compact(opened: Gallery) -> None:

@@ -39,7 +39,7 @@ def serve_command(config: ServeConfig) -> None:
     settings = Settings(
         kept_images=home / IMAGES if placed else None,
         keep_uploads=not config.forget_images,
-        uncompacted=None if "://" in gallery else home / UNCOMPACTED,
+        uncompacted=None if "://" in gallery else Path(gallery) / UNCOMPACTED,
         images_root=images,
         keep_days=config.keep_days,
         max_file=int(config.max_upload * (1 << 20)),

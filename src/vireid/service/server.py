@@ -18,6 +18,7 @@ from vireid.service.app import make_app
 from vireid.service.audit import AuditLog
 from vireid.service.settings import Settings
 from vireid.service.tokens import Tokens, new_token, single_admin
+from vireid.service.uncompacted import UNCOMPACTED
 from vireid.types import VireidError
 
 __all__ = ["AUDIT", "IMAGES", "UNCOMPACTED", "serve"]
@@ -26,8 +27,6 @@ AUDIT = "audit.jsonl"
 """The audit log in the home of a service."""
 IMAGES = "images"
 """Folder of kept uploads in the home of a service."""
-UNCOMPACTED = "uncompacted"
-"""File that is there while the engine may still keep bytes of what was deleted."""
 
 _STOP_SECONDS = 30
 

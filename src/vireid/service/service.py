@@ -20,6 +20,7 @@ from vireid.service.metrics import Metrics
 from vireid.service.network_thread import Embeds, NetworkThread
 from vireid.service.settings import Settings
 from vireid.service.tokens import Caller, Role, Tokens
+from vireid.service.uncompacted import note_uncompacted
 from vireid.types import VireidError
 
 __all__ = ["Service", "caller_of", "in_thread", "record", "require", "service_of"]
@@ -65,14 +66,8 @@ class Service:
         Raises:
             VireidError: the disk refuses.
         """
-        file = self.settings.uncompacted
-        try:
-            if file is not None and uncompacted:
-                file.touch()
-            elif file is not None:
-                file.unlink(missing_ok=True)
-        except OSError as error:
-            raise VireidError(f"cannot write {file}: {error.strerror or error}; make room on the disk") from error
+        if self.settings.uncompacted is not None:
+            note_uncompacted(self.settings.uncompacted, uncompacted)
         self.uncompacted = uncompacted
 
     async def decode(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
