@@ -144,7 +144,7 @@ def started(gallery: Path, weights: Path, tokens: Path) -> Iterator[tuple[int, s
 
 
 def serve_as_the_command(gallery: Path, weights: Path, tokens: Path) -> None:
-    settings = Settings(kept_images=gallery / IMAGES, uncompacted=gallery / UNCOMPACTED)
+    settings = Settings(max_at_once=256, kept_images=gallery / IMAGES, uncompacted=gallery / UNCOMPACTED)
     serve(gallery, weights, tokens=tokens, port=0, settings=settings, announce=partial(print, flush=True))
 
 

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from vireid.cli import demo as demo_module
-from vireid.cli.config import DemoConfig, ServeConfig
+from vireid.cli.config import DemoConfig
 from vireid.cli.demo import demo
+from vireid.cli.gallery_config import ServeConfig
 from vireid.cli.recipes import RECIPES
 from vireid.cli.serve import serve_command
 from vireid.data import read

@@ -121,7 +121,7 @@ def entries(gallery):
         (["--port", "99999"], "a port is a number from 0 to 65535"),
         (["--tokens", "none.json"], "there is no token file none.json"),
         (["--images", "no-such-folder", "--create"], "root of the images must be a folder"),
-        (["--max-upload", "0"], "limit max_file must be at least 1"),
+        (["--max-upload", "0"], "--max-upload is more than 0"),
         (["--keep-days", "0"], "more than 0 and at most 36500 days"),
         ([], "there is no gallery in"),
     ],

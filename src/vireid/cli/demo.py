@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from vireid.cli.config import DemoConfig, IndexConfig, SynthConfig, TrainConfig
+from vireid.cli.config import DemoConfig, SynthConfig, TrainConfig
 from vireid.cli.console import console, progress_bar
 from vireid.cli.demo_folder import GALLERY, RESULTS, RUN, WORLD
 from vireid.cli.doctor import show_diagnosis
 from vireid.cli.evaluate import RANKS, rates_row
+from vireid.cli.gallery_config import IndexConfig
 from vireid.cli.index import index
 from vireid.cli.plan import Plan, make_plan
 from vireid.cli.recipes import RECIPES

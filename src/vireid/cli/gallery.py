@@ -10,14 +10,9 @@ from pathlib import Path
 
 from rich.prompt import Confirm
 
-from vireid.cli.config import (
-    FilterConfig,
-    GalleryCompactConfig,
-    GalleryDeleteConfig,
-    GalleryExportConfig,
-    GalleryInfoConfig,
-)
+from vireid.cli.config import FilterConfig
 from vireid.cli.console import console, printable, progress_console, say
+from vireid.cli.gallery_config import GalleryCompactConfig, GalleryDeleteConfig, GalleryExportConfig, GalleryInfoConfig
 from vireid.cli.sightings import conditions_of, shown_time
 from vireid.retrieval import Conditions, Gallery, open_gallery
 from vireid.service.uncompacted import UNCOMPACTED, note_uncompacted

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from vireid.cli.config import IndexConfig
 from vireid.cli.console import printable, progress_bar, progress_console, say
 from vireid.cli.device import pick_device
+from vireid.cli.gallery_config import IndexConfig
 from vireid.data import read, read_folder
 from vireid.retrieval import (
     Added,

@@ -19,18 +19,20 @@ from vireid.cli.config import (
     DoctorConfig,
     EmbedConfig,
     EvaluateConfig,
+    ImportConfig,
+    SearchConfig,
+    SweepConfig,
+    SynthConfig,
+    TrainConfig,
+)
+from vireid.cli.gallery_config import (
     GalleryCompactConfig,
     GalleryDeleteConfig,
     GalleryExportConfig,
     GalleryInfoConfig,
-    ImportConfig,
     IndexConfig,
-    SearchConfig,
     ServeConfig,
-    SweepConfig,
-    SynthConfig,
     TokenConfig,
-    TrainConfig,
 )
 from vireid.cli.recipes import RECIPES, describe
 from vireid.types import VireidError

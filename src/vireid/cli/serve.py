@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vireid.cli.config import DemoConfig, ServeConfig, TokenConfig
+from vireid.cli.config import DemoConfig
 from vireid.cli.console import progress_console, say
 from vireid.cli.demo_folder import GALLERY, RUN, WORLD
+from vireid.cli.gallery_config import ServeConfig, TokenConfig
 from vireid.types import VireidError
 
 __all__ = ["serve_command", "token_command"]
