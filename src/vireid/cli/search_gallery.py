@@ -163,25 +163,10 @@ def _document(
             {
                 "query": [str(file) for file in query.files],
                 "modality": None if query.modality is None else query.modality.value,
-                "results": [_result(match) for match in matches],
+                "results": [match.to_json() | {"path": match.sighting.path} for match in matches],
             }
             for query, matches in zip(queries, found)
         ],
-    }
-
-
-def _result(match: Match) -> dict[str, object]:
-    sighting = match.sighting
-    return {
-        "key": sighting.key,
-        "score": match.score,
-        "camera": sighting.camera,
-        "time": None if sighting.time is None else sighting.time.isoformat(),
-        "track": sighting.track,
-        "person": sighting.person,
-        "modality": sighting.modality.value,
-        "tags": list(sighting.tags),
-        "path": sighting.path,
     }
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from vireid.retrieval.conditions import Conditions
 from vireid.retrieval.payload import KEYWORDS, TIME, from_payload, point_id, time_text, to_payload
-from vireid.retrieval.ranked import Match, Seen, best_matches, first_fetch
+from vireid.retrieval.ranked import Match, Seen, best_of_each
 from vireid.retrieval.room import require_room
 from vireid.retrieval.sighting import Sighting
 from vireid.retrieval.store import Field
@@ -94,16 +94,7 @@ class EdgeStore:
             found = self._read(lambda shard: shard.query_batch(engine.QueryBatchRequest(requests)))
             return [[_match(point) for point in points] for points in found]
 
-        first = fetch(features, first_fetch(top, by_track), Seen())
-        return [
-            best_matches(
-                matches,
-                lambda limit, seen, row=number: fetch(features[row : row + 1], limit, seen)[0],
-                top=top,
-                by_track=by_track,
-            )
-            for number, matches in enumerate(first)
-        ]
+        return best_of_each(features, fetch, top=top, by_track=by_track)
 
     def delete(self, conditions: Conditions) -> int:
         """See `Store.delete`."""

@@ -11,7 +11,8 @@ from jaxtyping import Int, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vireid.data import PixelCache, load_batch
+from vireid.data import PixelCache
+from vireid.data.pixel_source import PixelSource
 from vireid.types import Modality, Records, VireidError
 
 __all__ = ["EmbeddingBatch", "EmbeddingBatches", "split_into_batches", "usual_batch_size"]
@@ -84,21 +85,11 @@ class EmbeddingBatches(Dataset[Tensor]):
         image_size: tuple[int, int],
         cache: PixelCache | None = None,
     ) -> None:
-        if cache is not None and not cache.holds(records, image_size):
-            raise VireidError(
-                f"the pixel cache must hold the images that are embedded, those of {records.root} in {image_size[0]} x "
-                f"{image_size[1]} pixels, but it is of {cache.records.root} in {cache.height} x {cache.width}; open it "
-                "with the same table and size"
-            )
-        self._records, self._rows, self._batches = records, rows, batches
-        self._image_size, self._cache = image_size, cache
+        self._pixels = PixelSource(records, image_size, cache, use="embedded")
+        self._rows, self._batches = rows, batches
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __getitem__(self, number: int) -> UInt8[Tensor, "b 3 h w"]:
-        rows = self._rows[self._batches[number].places]
-        if self._cache is not None:
-            return self._cache.batch(rows)
-        height, width = self._image_size
-        return load_batch(self._records, rows, height=height, width=width)
+        return self._pixels.batch(self._rows[self._batches[number].places])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
 
 from vireid.retrieval.sighting import Sighting
 
-__all__ = ["Match", "Seen", "best_matches", "first_fetch"]
+__all__ = ["Match", "Seen", "best_matches", "best_of_each", "first_fetch"]
 
 _SIGHTINGS_OF_A_TRACK = 4
 _GROWTH = 2
@@ -23,6 +27,20 @@ class Match:
 
     sighting: Sighting
     score: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, but for where the image lies, which not everybody may know."""
+        sighting = self.sighting
+        return {
+            "key": sighting.key,
+            "score": self.score,
+            "camera": sighting.camera,
+            "time": None if sighting.time is None else sighting.time.isoformat(),
+            "track": sighting.track,
+            "person": sighting.person,
+            "modality": sighting.modality.value,
+            "tags": list(sighting.tags),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,32 @@ class Seen:
 def first_fetch(top: int, by_track: bool) -> int:
     """How many matches to fetch first: one more than needed shows whether equal scores lie beyond the border."""
     return top * _SIGHTINGS_OF_A_TRACK + 1 if by_track else top + 1
+
+
+def best_of_each(
+    queries: Float32[np.ndarray, "q d"],
+    fetch: Callable[[Float32[np.ndarray, "r d"], int, Seen], list[list[Match]]],
+    *,
+    top: int,
+    by_track: bool,
+) -> list[list[Match]]:
+    """`best_matches` of each query: all are fetched together first, then one by one where that was not enough.
+
+    Args:
+        queries: of length 1.
+        fetch: for each of some queries the so many best of the gallery without what was seen.
+        top, by_track: see `best_matches`.
+    """
+    first = fetch(queries, first_fetch(top, by_track), Seen())
+    return [
+        best_matches(
+            matches,
+            lambda limit, seen, row=number: fetch(queries[row : row + 1], limit, seen)[0],
+            top=top,
+            by_track=by_track,
+        )
+        for number, matches in enumerate(first)
+    ]
 
 
 def best_matches(

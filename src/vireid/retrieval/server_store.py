@@ -11,7 +11,7 @@ from qdrant_client import QdrantClient, models
 
 from vireid.retrieval.conditions import Conditions
 from vireid.retrieval.payload import KEYWORDS, TIME, from_payload, point_id, to_payload
-from vireid.retrieval.ranked import Match, Seen, best_matches, first_fetch
+from vireid.retrieval.ranked import Match, Seen, best_of_each
 from vireid.retrieval.sighting import Sighting
 from vireid.retrieval.store import Field
 from vireid.types import VireidError
@@ -102,16 +102,7 @@ class ServerStore:
             found = self._call(lambda: self._client.query_batch_points(self._collection, requests=requests), "read")
             return [[_match(point) for point in answer.points] for answer in found]
 
-        first = fetch(features, first_fetch(top, by_track), Seen())
-        return [
-            best_matches(
-                matches,
-                lambda limit, seen, row=number: fetch(features[row : row + 1], limit, seen)[0],
-                top=top,
-                by_track=by_track,
-            )
-            for number, matches in enumerate(first)
-        ]
+        return best_of_each(features, fetch, top=top, by_track=by_track)
 
     def delete(self, conditions: Conditions) -> int:
         """See `Store.delete`."""

@@ -102,18 +102,7 @@ class ExplainAnswer(BaseModel):
 
 def shown_match(match: Match, *, image: bool) -> dict[str, Any]:
     """A result; where its image lies on the server is not said."""
-    sighting = match.sighting
-    return {
-        "key": sighting.key,
-        "score": match.score,
-        "camera": sighting.camera,
-        "time": None if sighting.time is None else sighting.time.isoformat(),
-        "track": sighting.track,
-        "person": sighting.person,
-        "modality": sighting.modality.value,
-        "tags": list(sighting.tags),
-        "image": f"/api/images/{sighting.key}" if image else None,
-    }
+    return match.to_json() | {"image": f"/api/images/{match.sighting.key}" if image else None}
 
 
 def told_conditions(conditions: Conditions) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vireid.data import PixelCache, load_batch, load_part_maps
+from vireid.data import PixelCache, load_part_maps
+from vireid.data.pixel_source import PixelSource
 from vireid.data.sampler import IdentitySampler
 from vireid.transforms import Movement
-from vireid.types import Records, VireidError
+from vireid.types import Records
 
 __all__ = ["Batch", "PartMaps", "Targets", "TrainingBatches"]
 
@@ -94,30 +95,19 @@ class TrainingBatches(Dataset[Batch]):
         part_maps: PartMaps | None = None,
         cache: PixelCache | None = None,
     ) -> None:
-        if cache is not None and not cache.holds(records, image_size):
-            raise VireidError(
-                f"the pixel cache must hold the images that are trained on, those of {records.root} in "
-                f"{image_size[0]} x {image_size[1]} pixels, but it is of {cache.records.root} in {cache.height} x "
-                f"{cache.width}; open it with the same table and size"
-            )
+        self._pixels = PixelSource(records, image_size, cache, use="trained on")
         self._records, self._sampler, self._image_size = records, sampler, image_size
-        self._part_maps, self._cache = part_maps, cache
+        self._part_maps = part_maps
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
         rows = self._sampler.batch(*key)
         return Batch(
-            visible=self._images(rows.visible),
-            infrared=self._images(rows.infrared),
+            visible=self._pixels.batch(rows.visible),
+            infrared=self._pixels.batch(rows.infrared),
             labels=torch.from_numpy(rows.labels),
             visible_parts=self._parts(rows.visible),
             infrared_parts=self._parts(rows.infrared),
         )
-
-    def _images(self, rows: Int64[np.ndarray, " b"]) -> UInt8[Tensor, "b 3 h w"]:
-        if self._cache is not None:
-            return self._cache.batch(rows)
-        height, width = self._image_size
-        return load_batch(self._records, rows, height=height, width=width)
 
     def _parts(self, rows: Int64[np.ndarray, " b"]) -> UInt8[Tensor, "b h w"] | None:
         if self._part_maps is None:
