@@ -9,30 +9,24 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import torch
 
+from vireid.training import describe_hardware
+
 _Result = TypeVar("_Result")
-
-
-def processor() -> str:
-    """Name of the processor as the system knows it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def describe(command: str, *packages: str) -> str:
     """Hardware, versions, date and the command: the list at the head of every table."""
     versions = [f"Python {platform.python_version()}"]
     versions += [f"{name} {importlib.metadata.version(name)}" for name in ("torch", *packages)]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    machine = describe_hardware()
     lines = [
         f"- `{command}`, {datetime.date.today().isoformat()}",
-        f"- {processor()}, {cores} cores, {platform.system()}, load average {os.getloadavg()[0]:.1f} at the end",
+        f"- {machine['processor']}, {machine['cores']} cores, {machine['system']}, "
+        f"load average {os.getloadavg()[0]:.1f} at the end",
         f"- {', '.join(versions)}",
     ]
     if torch.cuda.is_available():

@@ -1,10 +1,12 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from vireid.models import DUAL_STREAMS, QUADRUPLE_STREAMS, Network, Stream, build_network
 from vireid.models.pooling import generalized_mean
+from vireid.transforms import evaluation_view
 from vireid.types import Modality, VireidError
 
 SIZE = (64, 32)
@@ -258,3 +260,24 @@ def test_plain_cross_attention_asks_with_the_deep_map_and_answers_with_the_shall
             attended[:, :, span] = weights @ v[:, :, span]
         expected = deep + block.expand(block.attention.out_proj(attended).unflatten(2, (4, 2)))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_pixels_are_embedded_as_their_normalised_images_are():
+    network = build_network(
+        identities=3,
+        backbone="resnet10t",
+        backbone_options={"channels": (8, 8, 8, 8)},
+        weights="none",
+        image_size=(32, 16),
+        nonlocal_blocks=(0, 0, 0, 0),
+        mimb=False,
+    ).eval()
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 3, 32, 16), dtype=np.uint8))
+    with torch.inference_mode():
+        expected = network.embed(evaluation_view(pixels), Modality.INFRARED)
+        assert torch.allclose(network.embed_pixels(pixels, Modality.INFRARED), expected, atol=1e-6)
+        half = network.embed_pixels(pixels, Modality.INFRARED, kind=torch.bfloat16)
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, expected)
+    assert torch.allclose(half, expected, atol=0.05)
+    assert network.move_to(torch.device("cpu")) is network

@@ -21,7 +21,7 @@ from vireid.cli.recipes import RECIPES
 from vireid.cli.synth import synth
 from vireid.cli.train import network_arguments, train
 from vireid.data import diagnose
-from vireid.evaluation import Averages, chance, evaluate
+from vireid.evaluation import Averages, chance, evaluate, store_result
 from vireid.figures import draw_ranking
 from vireid.models import Network, build_network, fingerprint, load_network
 from vireid.retrieval import embed_records, search
@@ -65,7 +65,7 @@ def demo(config: DemoConfig) -> None:
         "untrained": _embed(build_network(**arguments).eval(), records, "untrained"),
     }
     embeddings["trained"].save(results / "test_embeddings.npz")
-    table = _measure(plans, embeddings, results / "results.json")
+    table = _measure(plans, embeddings, run, results / "results.json")
     picture = results / "ranked.png"
     _draw(records, embeddings["trained"], plans["all"].trials[0].gallery_rows, picture)
     console.print(table)
@@ -105,8 +105,11 @@ def _check_world(world: Path) -> None:
         raise VireidError(f"the made world in {world} is faulty: remove it and run the demo again")
 
 
-def _measure(plans: dict[str, Plan], embeddings: dict[str, Embeddings], file: Path) -> Table:
-    """Score each network in each mode, with chance beside it, into a table and a file."""
+def _measure(plans: dict[str, Plan], embeddings: dict[str, Embeddings], run: Path, file: Path) -> Table:
+    """Score each network in each mode, with chance beside it, into a table and a file.
+
+    What the trained one scores stays with its run, too.
+    """
     document = {}
     table = Table(title="Percent, mean of ten trials", title_justify="left")
     for name in ["search", "network", *(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"]:
@@ -114,6 +117,7 @@ def _measure(plans: dict[str, Plan], embeddings: dict[str, Embeddings], file: Pa
     for mode, plan in plans.items():
         outcomes = {name: evaluate(plan.records, each, plan.trials, plan.protocol) for name, each in embeddings.items()}
         rows: dict[str, Averages] = {name: outcome.mean for name, outcome in outcomes.items()}
+        store_result(run, outcomes["trained"], weights=embeddings["trained"].maker)
         rows["chance"] = chance(plan.records, plan.trials)
         for name, averages in rows.items():
             table.add_row(mode if name == "trained" else "", name, *rates_row(averages))

@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from vireid.cli.config import EmbedConfig, EvaluateConfig
 from vireid.cli.console import progress_bar, progress_console, quiet_unless_first, say
 from vireid.data import PixelCache, open_pixel_cache
-from vireid.models import Network
+from vireid.models import EmbeddingModel
 from vireid.retrieval import embed_shards
 from vireid.types import Embeddings, Records
 
@@ -22,7 +22,7 @@ __all__ = ["embed_by_all"]
 def embed_by_all(
     config: EmbedConfig | EvaluateConfig,
     fabric: Fabric,
-    network: Network,
+    network: EmbeddingModel,
     records: Records,
     rows: Int[np.ndarray, " k"] | None = None,
     *,
@@ -53,7 +53,9 @@ def embed_by_all(
         )
 
 
-def _pixel_cache(folder: Path, network: Network, records: Records, rows: Int[np.ndarray, " k"]) -> PixelCache | None:
+def _pixel_cache(
+    folder: Path, network: EmbeddingModel, records: Records, rows: Int[np.ndarray, " k"]
+) -> PixelCache | None:
     height, width = network.image_size
     with progress_bar("caching") as progress:
         return open_pixel_cache(

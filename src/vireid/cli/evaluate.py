@@ -15,8 +15,8 @@ from vireid.cli.console import console, quiet_unless_first, say
 from vireid.cli.device import pick_device
 from vireid.cli.embedding import embed_by_all
 from vireid.cli.plan import Plan, make_plan
-from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial, rows_of
-from vireid.models import load_network
+from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial, rows_of, store_result
+from vireid.models import WEIGHTS, fingerprint, load_network
 from vireid.retrieval import autocast_type
 from vireid.training import join_processes, processes_of_job
 from vireid.types import Embeddings, VireidError, write_atomically
@@ -62,6 +62,9 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation | None:
         device=pick_device(config.score_accelerator),
     )
     _show(result)
+    if config.checkpoint is not None and (config.checkpoint / WEIGHTS).is_file():
+        kept = store_result(config.checkpoint, result, weights=fingerprint(config.checkpoint, config.feature))
+        say(f"kept in {kept}")
     if config.json is not None:
         with write_atomically(config.json) as draft:
             draft.write_text(json.dumps(result.to_json(), indent=1))

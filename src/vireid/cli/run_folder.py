@@ -23,14 +23,14 @@ from vireid.cli.config import TrainConfig
 from vireid.cli.console import progress_console
 from vireid.cli.recipe_config import RecipeConfig
 from vireid.models import WEIGHTS
-from vireid.training import processes_of_job
+from vireid.training import describe_hardware, processes_of_job
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
+from vireid.training.run_record import CONFIG
 from vireid.types import VireidError, write_atomically
 
 __all__ = ["claimed", "is_finished"]
 
-CONFIG = "config.json"
 LOCK = "run.lock"
 BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, "tensorboard"}
 
@@ -100,6 +100,7 @@ def claimed(config: TrainConfig) -> Iterator[None]:
             "settings": _plain(config),
             "processes": processes_of_job().count,
             "versions": _versions(),
+            "hardware": describe_hardware(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         with write_atomically(file) as draft:

@@ -16,7 +16,7 @@ from vireid.cli.search_gallery import search_gallery
 from vireid.cli.sightings import is_gallery
 from vireid.data.listing import check_relative
 from vireid.figures import draw_ranking
-from vireid.models import Network, fingerprint, load_network
+from vireid.models import EmbeddingModel, fingerprint, load_network
 from vireid.retrieval import embed_records, records_of_images, search
 from vireid.types import Embeddings, Modality, Ranking, Record, Records, VireidError, write_atomically
 
@@ -62,14 +62,14 @@ def search_command(config: SearchConfig) -> None:
         say(f"drawn in {config.picture}{some}")
 
 
-def _embed(config: SearchConfig, network: Network, records: Records, name: str) -> Embeddings:
+def _embed(config: SearchConfig, network: EmbeddingModel, records: Records, name: str) -> Embeddings:
     with progress_bar(f"embedding {name}") as progress:
         return embed_records(
             network, records, device=pick_device(config.accelerator), workers=config.workers, progress=progress
         )
 
 
-def _read_gallery(config: SearchConfig, network: Network) -> tuple[Records, Float32[np.ndarray, "g d"]]:
+def _read_gallery(config: SearchConfig, network: EmbeddingModel) -> tuple[Records, Float32[np.ndarray, "g d"]]:
     """The images of an embeddings file as a table, and their features in its order."""
     embeddings = Embeddings.load(Path(config.gallery))
     count, dimension = embeddings.features.shape
@@ -81,11 +81,11 @@ def _read_gallery(config: SearchConfig, network: Network) -> tuple[Records, Floa
             f"queries and gallery must come from the same weights and feature, but {config.gallery} was made by "
             f"{embeddings.maker} and {config.checkpoint} is {own}; embed the gallery with this checkpoint"
         )
-    if dimension != network.dimension:
+    if dimension != network.embedding_dimension:
         raise VireidError(
             f"queries and gallery must come from one network, but {config.checkpoint} makes features of "
-            f"{network.dimension} numbers and {config.gallery} holds {dimension}; embed the gallery with this "
-            "checkpoint"
+            f"{network.embedding_dimension} numbers and {config.gallery} holds {dimension}; embed the gallery with "
+            "this checkpoint"
         )
     rows = [
         Record(

@@ -6,6 +6,7 @@ from vireid.evaluation.protocol import Distance, Protocol
 from vireid.evaluation.random_ranking import chance
 from vireid.evaluation.rerank import k_reciprocal
 from vireid.evaluation.rules import Rule
+from vireid.evaluation.stored_results import StoredResult, read_results, store_result
 from vireid.evaluation.trials import (
     Direction,
     Draw,
@@ -30,16 +31,19 @@ __all__ = [
     "Mode",
     "Protocol",
     "Rule",
+    "StoredResult",
     "Trial",
     "chance",
     "evaluate",
     "folder_trials",
     "k_reciprocal",
     "llcm_trials",
+    "read_results",
     "refuse_other_trial",
     "regdb_trials",
     "rows_of",
     "score",
     "score_features",
+    "store_result",
     "sysu_trials",
 ]

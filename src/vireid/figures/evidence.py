@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,8 +11,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from vireid.figures.picture import as_network_sees, check_image
-from vireid.models import Network
-from vireid.transforms import evaluation_view
+from vireid.models import EmbeddingModel, Feature
 from vireid.types import Modality, VireidError
 
 __all__ = ["Evidence", "MatchLosses", "explain_match", "match_losses", "overlay_evidence"]
@@ -56,14 +54,14 @@ class Evidence:
 
 
 def explain_match(
-    network: Network,
+    network: EmbeddingModel,
     query_image: UInt8[np.ndarray, "h1 w1 3"],
     query_modality: Modality,
     result_image: UInt8[np.ndarray, "h2 w2 3"],
     result_modality: Modality,
     *,
     grid: tuple[int, int] = GRID,
-    feature: Literal["bn", "pool"] = "bn",
+    feature: Feature = "bn",
 ) -> Evidence:
     """Mark in both images the places that make their match; see `match_losses` and `overlay_evidence`.
 
@@ -90,14 +88,14 @@ def explain_match(
 
 
 def match_losses(
-    network: Network,
+    network: EmbeddingModel,
     query_image: UInt8[np.ndarray, "h1 w1 3"],
     query_modality: Modality,
     result_image: UInt8[np.ndarray, "h2 w2 3"],
     result_modality: Modality,
     *,
     grid: tuple[int, int] = GRID,
-    feature: Literal["bn", "pool"] = "bn",
+    feature: Feature = "bn",
 ) -> MatchLosses:
     """Blur one place of an image after the other and see what the cosine similarity S to the other image loses.
 
@@ -160,11 +158,11 @@ def overlay_evidence(
 
 @torch.inference_mode()
 def _embed_without(
-    network: Network,
+    network: EmbeddingModel,
     image: UInt8[np.ndarray, "h w 3"],
     modality: Modality,
     grid: tuple[int, int],
-    feature: Literal["bn", "pool"],
+    feature: Feature,
 ) -> Float32[np.ndarray, "n d"]:
     """Vectors of the whole image, then of the image without each place."""
     whole = as_network_sees(network, image)
@@ -177,15 +175,8 @@ def _embed_without(
             without = whole.clone()
             without[place] = blurred[place]
             images.append(without)
-    device = next(network.parameters()).device
     vectors = [
-        network.embed(
-            evaluation_view(
-                torch.stack(images[first : first + _AT_ONCE]).to(device).contiguous(memory_format=torch.channels_last)
-            ),
-            modality,
-            feature,
-        )
+        network.embed_pixels(torch.stack(images[first : first + _AT_ONCE]).to(network.device), modality, feature)
         for first in range(0, len(images), _AT_ONCE)
     ]
-    return torch.cat(vectors).float().cpu().numpy()
+    return torch.cat(vectors).cpu().numpy()

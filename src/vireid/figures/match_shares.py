@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vireid.figures.picture import as_network_sees
-from vireid.models import Network
+from vireid.models import Feature, Network
 from vireid.transforms import evaluation_view
 from vireid.types import Modality, VireidError
 
@@ -42,7 +41,7 @@ def match_shares(
     result_image: UInt8[np.ndarray, "h2 w2 3"],
     result_modality: Modality,
     *,
-    feature: Literal["bn", "pool"] = "bn",
+    feature: Feature = "bn",
 ) -> MatchShares:
     """Split the cosine similarity of two images among the places of the last stage's map.
 

@@ -8,13 +8,13 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from vireid.models import Network
+from vireid.models import EmbeddingModel
 from vireid.types import VireidError
 
 __all__ = ["as_network_sees", "check_image"]
 
 
-def as_network_sees(network: Network, image: UInt8[np.ndarray, "h1 w1 3"]) -> UInt8[Tensor, "3 h w"]:
+def as_network_sees(network: EmbeddingModel, image: UInt8[np.ndarray, "h1 w1 3"]) -> UInt8[Tensor, "3 h w"]:
     """An image in the network's size, resized as for embedding.
 
     Raises:

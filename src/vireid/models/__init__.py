@@ -2,6 +2,7 @@
 
 from vireid.models.alb import ALB, CrossAttention
 from vireid.models.building import build_network
+from vireid.models.embedding_model import EmbeddingModel, Feature
 from vireid.models.mimb import MIMB
 from vireid.models.network import Network, NetworkOutput
 from vireid.models.reference import import_reference
@@ -18,6 +19,8 @@ __all__ = [
     "TRIPLE_STREAMS",
     "WEIGHTS",
     "CrossAttention",
+    "EmbeddingModel",
+    "Feature",
     "Network",
     "NetworkOutput",
     "Scale",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vireid.models.aggregation import CrossScaleAggregation
 from vireid.models.backbone import Backbone
+from vireid.models.embedding_model import Feature
 from vireid.models.expansion import DiverseEmbeddingExpansion
 from vireid.models.head import Head
 from vireid.models.mimb import MIMB
@@ -22,6 +24,7 @@ from vireid.models.part_alignment import PartAlignment
 from vireid.models.part_cascade import PartCascade
 from vireid.models.pooling import GlobalPooling, Pooled
 from vireid.models.streams import Stream, stems_of
+from vireid.transforms import evaluation_view
 from vireid.types import Modality, VireidError
 
 __all__ = ["Network", "NetworkOutput"]
@@ -96,6 +99,11 @@ class Network(nn.Module):
         self.part_heads = nn.ModuleList(Head(pooling.part_dimension, identities) for _ in range(pooling.part_count))
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
     def sets(self) -> int:
         """Feature sets of one image: 1, and one more for each branch of the expansion."""
         return 1 if self.expansion is None else 1 + self.expansion.branches
@@ -126,7 +134,7 @@ class Network(nn.Module):
         self,
         images: Float[Tensor, "b 3 h w"],
         modality: Modality,
-        feature: Literal["bn", "pool"] = "bn",
+        feature: Feature = "bn",
     ) -> Float[Tensor, "b d"]:
         """Vectors to search with, of length 1: images of one modality through all its stems, averaged, then the trunk.
 
@@ -157,6 +165,32 @@ class Network(nn.Module):
         pooled = self._trunk(joint)[0].features
         vectors = F.normalize(pooled if feature == "pool" else self.head(pooled)[0])
         return vectors if self.sets == 1 else F.normalize(torch.cat(vectors.chunk(self.sets), dim=1))
+
+    def move_to(self, device: torch.device) -> Network:
+        """Move the weights to a device, in channels-last layout, which convolutions like; returns itself."""
+        return self.to(device).to(memory_format=torch.channels_last)
+
+    def embed_pixels(
+        self,
+        pixels: UInt8[Tensor, "b 3 h w"],
+        modality: Modality,
+        feature: Feature = "bn",
+        *,
+        kind: torch.dtype | None = None,
+    ) -> Float[Tensor, "b d"]:
+        """Vectors of images as they are decoded and resized; see `embed`.
+
+        Args:
+            pixels: RGB, on the network's device.
+            kind: half precision to compute in by autocast, None for float32.
+
+        Raises:
+            VireidError: see `embed`.
+        """
+        images = evaluation_view(pixels.contiguous(memory_format=torch.channels_last))
+        faster: AbstractContextManager[object] = torch.autocast(self.device.type, kind) if kind else nullcontext()
+        with faster:
+            return self.embed(images, modality, feature).float()
 
     def _trunk(self, maps: Tensor) -> tuple[Pooled, dict[str, Tensor]]:
         """The pooled maps of the last stage, and the part maps that were predicted on the way."""

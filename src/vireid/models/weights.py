@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import safetensors
 import safetensors.torch
 
 from vireid.models.building import build_network
+from vireid.models.embedding_model import Feature
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
 from vireid.models.reference_file import sha256_of
@@ -95,7 +96,7 @@ def weights_file(run: Path) -> Path:
     return file
 
 
-def fingerprint(run: Path, feature: Literal["bn", "pool"]) -> str:
+def fingerprint(run: Path, feature: Feature) -> str:
     """What made some embeddings: 16 hexadecimal digits of the weights' SHA-256, and the feature.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import numpy as np
@@ -15,19 +14,18 @@ from torch.nn import functional as F
 
 from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
-from vireid.models import Network
+from vireid.models import EmbeddingModel, Feature
 from vireid.retrieval.embedding_batches import (
     EmbeddingBatch,
     EmbeddingBatches,
     split_into_batches,
     usual_batch_size,
 )
-from vireid.transforms import evaluation_view, flip
+from vireid.transforms import flip
 from vireid.types import Embeddings, Modality, Records, VireidError
 
 __all__ = [
     "EmbeddingPrecision",
-    "Feature",
     "autocast_type",
     "embed_batches",
     "embed_pixels",
@@ -36,14 +34,13 @@ __all__ = [
 ]
 
 EmbeddingPrecision = Literal["auto", "32", "bf16", "16"]
-Feature = Literal["bn", "pool"]
 
 _TYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
 _READING_THREADS = {"cpu": 1, "cuda": 4}
 
 
 def embed_records(
-    network: Network,
+    network: EmbeddingModel,
     records: Records,
     rows: Int[np.ndarray, " k"] | None = None,
     *,
@@ -93,7 +90,7 @@ def embed_records(
 
 
 def embed_batches(
-    network: Network,
+    network: EmbeddingModel,
     records: Records,
     rows: Int[np.ndarray, " k"],
     batches: Sequence[EmbeddingBatch],
@@ -128,7 +125,7 @@ def embed_batches(
 
 
 def embed_pixels(
-    network: Network,
+    network: EmbeddingModel,
     batches: Iterable[tuple[Modality, UInt8[Tensor, "b 3 h w"]]],
     *,
     feature: Feature,
@@ -143,7 +140,7 @@ def embed_pixels(
     """
     device = torch.device(device)
     kind = autocast_type(precision, device)
-    network = network.to(device).to(memory_format=torch.channels_last)
+    network = network.move_to(device)
     yield from _fetched(_embed(network, images, modality, feature, mirror, kind) for modality, images in batches)
 
 
@@ -177,23 +174,19 @@ def autocast_type(precision: EmbeddingPrecision, device: torch.device) -> torch.
 
 @torch.inference_mode()
 def _embed(
-    network: Network,
+    network: EmbeddingModel,
     pixels: UInt8[Tensor, "b 3 h w"],
     modality: Modality,
     feature: Feature,
     mirror: bool,
     kind: torch.dtype | None,
 ) -> Float32[Tensor, "b d"]:
-    device = next(network.parameters()).device
     # As bytes over the bus, and as bytes into the layout that convolutions like.
-    there = pixels.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-    images = evaluation_view(there)
-    faster: AbstractContextManager[object] = torch.autocast(device.type, kind) if kind else nullcontext()
-    with faster:
-        vectors = network.embed(images, modality, feature)
-        if mirror:
-            vectors = F.normalize(vectors + network.embed(flip(images), modality, feature))
-    return vectors.float()
+    there = pixels.to(network.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+    vectors = network.embed_pixels(there, modality, feature, kind=kind)
+    if mirror:
+        vectors = F.normalize(vectors + network.embed_pixels(flip(there), modality, feature, kind=kind))
+    return vectors
 
 
 def _fetched(vectors: Iterable[Float32[Tensor, "b d"]]) -> Iterator[Float32[np.ndarray, "b d"]]:

@@ -18,8 +18,8 @@ from vireid.data import load_image
 from vireid.data.dataset import resize_image
 from vireid.data.images import decode_image
 from vireid.data.load_ahead import load_ahead
-from vireid.models import Network, fingerprint, load_network
-from vireid.retrieval.embedder import EmbeddingPrecision, Feature, autocast_type, embed_pixels, reading_threads
+from vireid.models import EmbeddingModel, Feature, fingerprint, load_network
+from vireid.retrieval.embedder import EmbeddingPrecision, autocast_type, embed_pixels, reading_threads
 from vireid.retrieval.embedding_batches import usual_batch_size
 from vireid.retrieval.listing import records_of_images
 from vireid.retrieval.modality import find_modality
@@ -67,7 +67,7 @@ class Embedder:
 
     def __init__(
         self,
-        network: Network,
+        network: EmbeddingModel,
         *,
         model: str,
         device: torch.device | str = "cpu",

@@ -12,8 +12,8 @@ from jaxtyping import Float32, Int
 from lightning.fabric import Fabric
 
 from vireid.data import PixelCache
-from vireid.models import Network
-from vireid.retrieval.embedder import EmbeddingPrecision, Feature, embed_batches
+from vireid.models import EmbeddingModel, Feature
+from vireid.retrieval.embedder import EmbeddingPrecision, embed_batches
 from vireid.retrieval.embedding_batches import EmbeddingBatch, split_into_batches, usual_batch_size
 from vireid.types import Embeddings, Records, VireidError
 
@@ -21,7 +21,7 @@ __all__ = ["embed_shards"]
 
 
 def embed_shards(
-    network: Network,
+    network: EmbeddingModel,
     records: Records,
     rows: Int[np.ndarray, " k"] | None = None,
     *,

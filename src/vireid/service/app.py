@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import vireid
-from vireid.models import Network
+from vireid.models import EmbeddingModel
 from vireid.retrieval import Gallery
 from vireid.service.audit import AuditLog
 from vireid.service.forms import sentence
@@ -39,7 +39,7 @@ def make_app(
     tokens: Tokens,
     audit: AuditLog,
     settings: Settings,
-    explained: Network | None = None,
+    explained: EmbeddingModel | None = None,
 ) -> FastAPI:
     """The service over an open gallery.
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from vireid.data.images import decode_image
 from vireid.figures import explain_match
-from vireid.models import Network
+from vireid.models import EmbeddingModel
 from vireid.retrieval import Conditions, Sighting
 from vireid.service.embedding import check_uploads, embed_uploads, images_of, light
 from vireid.service.forms import ExplainForm, read_fields
@@ -58,7 +58,9 @@ async def answer_explain(request: Request) -> dict[str, Any]:
     return answer
 
 
-def _explained(network: Network, query: tuple[Upload, Modality], result: tuple[Upload, Modality]) -> dict[str, Any]:
+def _explained(
+    network: EmbeddingModel, query: tuple[Upload, Modality], result: tuple[Upload, Modality]
+) -> dict[str, Any]:
     try:
         evidence = explain_match(network, _decoded(query[0]), query[1], _decoded(result[0]), result[1])
     except VireidError as error:

@@ -12,7 +12,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
-from vireid.models import Network
+from vireid.models import EmbeddingModel
 from vireid.retrieval import Gallery
 from vireid.service.audit import AuditLog
 from vireid.service.image_shelf import ImageShelf
@@ -50,7 +50,7 @@ class Service:
     shelf: ImageShelf
     metrics: Metrics
     settings: Settings
-    explained: Network | None
+    explained: EmbeddingModel | None
     changing: threading.Lock = field(default_factory=threading.Lock)
     uncompacted: bool = field(init=False)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))

@@ -2,10 +2,12 @@
 
 from vireid.training.batches import PartMaps, Targets
 from vireid.training.criterion import make_criterion
+from vireid.training.hardware import describe_hardware
 from vireid.training.log import StepReport
 from vireid.training.loop import Criterion, LossBatch, fit
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
 from vireid.training.processes import Precision, Processes, join_processes, processes_of_job
+from vireid.training.run_record import RunRecord, read_run
 
 __all__ = [
     "Criterion",
@@ -13,13 +15,16 @@ __all__ = [
     "PartMaps",
     "Precision",
     "Processes",
+    "RunRecord",
     "StepReport",
     "Targets",
+    "describe_hardware",
     "fit",
     "join_processes",
     "learning_rate_factor",
     "make_criterion",
     "make_optimizer",
     "processes_of_job",
+    "read_run",
     "set_learning_rate",
 ]

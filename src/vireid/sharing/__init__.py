@@ -1,0 +1,1 @@
+"""A run for others: its card, and the Hugging Face Hub."""

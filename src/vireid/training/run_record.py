@@ -1,0 +1,85 @@
+"""What a run directory tells of its training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vireid.training.log import LOG
+from vireid.types import VireidError
+
+__all__ = ["CONFIG", "RunRecord", "read_run"]
+
+CONFIG = "config.json"
+"""Name of the settings in a run directory."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunRecord:
+    """A training as its directory keeps it. What another way of making weights did not write is empty.
+
+    Attributes:
+        folder: the run directory.
+        settings: by their dotted names, such as ``network.backbone`` or ``epochs``.
+        versions: of the libraries, by name.
+        hardware: see `vireid.training.describe_hardware`.
+        started: ISO 8601.
+        steps: a line of the log for each step: ``step``, ``epoch``, ``loss/<term>``, ``learning_rate``, ``images``,
+            ``seconds``.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    started: str
+    steps: list[dict[str, float]]
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read settings and log; a run that was imported, or is a file of weights alone, has neither.
+
+    Raises:
+        VireidError: no such place, or a file of it that is damaged.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise VireidError(f"there is no run {folder}; name a run directory, as vireid train makes it")
+    config = _object(folder / CONFIG)
+    return RunRecord(
+        folder=folder,
+        settings=config.get("settings", {}),
+        versions=config.get("versions", {}),
+        hardware=config.get("hardware", {}),
+        started=config.get("started", ""),
+        steps=_lines(folder / LOG),
+    )
+
+
+def _object(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise VireidError(f"{file} is not the configuration of a run: {error}") from error
+    if not isinstance(content, dict):
+        raise VireidError(f"{file} is not the configuration of a run: it holds {type(content).__name__}, not an object")
+    return content
+
+
+def _lines(file: Path) -> list[dict[str, float]]:
+    if not file.is_file():
+        return []
+    steps = []
+    text = file.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        if not line.endswith("\n"):
+            break  # a training is writing it, or was killed while it did
+        try:
+            steps.append(json.loads(line))
+        except ValueError as error:
+            raise VireidError(f"line {number} of {file} is no line of a training's log: {error}") from error
+    return steps

@@ -1,0 +1,42 @@
+"""What a run directory tells of its training."""
+
+import json
+
+import pytest
+
+from vireid.training import read_run
+from vireid.types import VireidError
+
+
+def test_a_run_tells_its_settings_and_steps(tiny_run):
+    run = read_run(tiny_run)
+    assert run.settings["name"] == "mscmnet-small"
+    assert run.settings["network.mimb_heads"] == 2
+    assert "torch" in run.versions
+    assert run.hardware["cores"] >= 1
+    assert [step["step"] for step in run.steps] == list(range(len(run.steps)))
+    assert {"loss/identity", "learning_rate", "seconds"} <= set(run.steps[0])
+
+
+def test_what_was_not_written_is_empty(tmp_path):
+    run = read_run(tmp_path)
+    assert (run.settings, run.versions, run.hardware, run.started, run.steps) == ({}, {}, {}, "", [])
+
+
+def test_a_line_that_is_being_written_is_left_out(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 0}\n{"step": 1, "lo')
+    assert read_run(tmp_path).steps == [{"step": 0}]
+
+
+def test_damaged_files_are_named(tmp_path):
+    with pytest.raises(VireidError, match="there is no run"):
+        read_run(tmp_path / "nothing")
+    (tmp_path / "log.jsonl").write_text('{"step": 0}\nzero\n{"step": 2}\n')
+    with pytest.raises(VireidError, match=r"line 2 of .*log\.jsonl is no line"):
+        read_run(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps([1]))
+    with pytest.raises(VireidError, match="it holds list, not an object"):
+        read_run(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(VireidError, match="is not the configuration of a run"):
+        read_run(tmp_path)
