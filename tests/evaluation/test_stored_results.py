@@ -16,7 +16,7 @@ PROTOCOL = Protocol(
 
 
 def evaluation(first=0.5, protocol=PROTOCOL):
-    trial = Score(cmc=np.array([first, 0.75]), map=0.25, minp=0.125, valid=8, queries=9, gallery=7)
+    trial = Score(cmc=np.linspace(first, 1, 20), map=0.25, minp=0.125, valid=8, queries=9, gallery=7)
     return Evaluation(protocol=protocol, trials=[trial, replace(trial, map=0.75)])
 
 
@@ -60,7 +60,8 @@ def test_what_evaluate_writes_elsewhere_is_read_too(tmp_path):
         (lambda document: document["trials"].clear(), "it holds no trial"),
         (lambda document: document["trials"][0].update(map=47.0), "a rate is no fraction from 0 to 1"),
         (lambda document: document["trials"][0].update(map=float("nan")), "a rate is no fraction from 0 to 1"),
-        (lambda document: document["trials"][0].update(cmc=[]), "a rate is no fraction from 0 to 1"),
+        (lambda document: document["trials"][0].update(cmc=[]), "the CMC has 0 entries, not 20"),
+        (lambda document: document["trials"][0]["cmc"].pop(), "the CMC has 19 entries, not 20"),
         (lambda document: document["protocol"].pop("mode"), "is not a result|must name its mode"),
         (lambda document: document.update(trials=3), "TypeError"),
     ],

@@ -14,6 +14,7 @@ import numpy as np
 
 import vireid
 from vireid.evaluation.evaluation import Evaluation
+from vireid.evaluation.per_query import CMC_LENGTH
 from vireid.evaluation.protocol import Protocol
 from vireid.types import Score, VireidError, write_atomically
 
@@ -115,7 +116,9 @@ def _score(document: dict[str, Any]) -> Score:
     rates = np.asarray(document["cmc"], dtype=np.float64)
     figures = {name: float(document[name]) for name in ("map", "minp")}
     counts = {name: int(document[name]) for name in ("valid", "queries", "gallery")}
+    if len(rates) != CMC_LENGTH:
+        raise ValueError(f"the CMC has {len(rates)} entries, not {CMC_LENGTH}")
     every = np.array([*rates, *figures.values()])
-    if not len(rates) or not ((every >= 0) & (every <= 1)).all():
+    if not ((every >= 0) & (every <= 1)).all():
         raise ValueError("a rate is no fraction from 0 to 1")
     return Score(cmc=rates, map=figures["map"], minp=figures["minp"], **counts)

@@ -35,7 +35,7 @@ class RunRecord:
     versions: dict[str, str]
     hardware: dict[str, Any]
     started: str
-    steps: list[dict[str, float]]
+    steps: list[dict[str, Any]]
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -70,7 +70,7 @@ def _object(file: Path) -> dict[str, Any]:
     return content
 
 
-def _lines(file: Path) -> list[dict[str, float]]:
+def _lines(file: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     steps = []
