@@ -14,7 +14,7 @@ from vireid.figures.picture import as_network_sees, check_image
 from vireid.models import EmbeddingModel, Feature
 from vireid.types import Modality, VireidError
 
-__all__ = ["Evidence", "MatchLosses", "explain_match", "match_losses", "overlay_evidence"]
+__all__ = ["Evidence", "MatchLosses", "explain_match", "images_without", "match_losses", "overlay_evidence"]
 
 GRID = (6, 3)
 """Rows and columns: about a head, a pair of shoes, a half of a coat a place."""
@@ -115,10 +115,6 @@ def match_losses(
         ``benchmarks/evidence_2-core-cpu_2026-11-21.md``.
     Deviation: places are blurred (sigma 0.15 of the height), not painted gray, which would be a new edge to see.
     """
-    if min(grid) < 1 or grid[0] > network.image_size[0] or grid[1] > network.image_size[1]:
-        raise VireidError(
-            f"a grid has at least 1 row and 1 column and at most one a pixel of {network.image_size}, got {grid}"
-        )
     query = _embed_without(network, query_image, query_modality, grid, feature)
     result = _embed_without(network, result_image, result_modality, grid, feature)
     score = float(query[0] @ result[0])
@@ -156,15 +152,18 @@ def overlay_evidence(
     return ((1 - opacity) * gray + opacity * colours).round().astype(np.uint8)
 
 
-@torch.inference_mode()
-def _embed_without(
-    network: EmbeddingModel,
-    image: UInt8[np.ndarray, "h w 3"],
-    modality: Modality,
-    grid: tuple[int, int],
-    feature: Feature,
-) -> Float32[np.ndarray, "n d"]:
-    """Vectors of the whole image, then of the image without each place."""
+def images_without(
+    network: EmbeddingModel, image: UInt8[np.ndarray, "h w 3"], grid: tuple[int, int]
+) -> UInt8[Tensor, "n 3 y x"]:
+    """The whole image in the network's size, then the image with each place blurred, top row first.
+
+    Raises:
+        VireidError: an image that is not RGB bytes, a grid without places or finer than the network's images.
+    """
+    if min(grid) < 1 or grid[0] > network.image_size[0] or grid[1] > network.image_size[1]:
+        raise VireidError(
+            f"a grid has at least 1 row and 1 column and at most one a pixel of {network.image_size}, got {grid}"
+        )
     whole = as_network_sees(network, image)
     pixels = whole.permute(1, 2, 0).numpy()
     blurred = torch.from_numpy(cv2.GaussianBlur(pixels, (0, 0), _BLUR * len(pixels))).permute(2, 0, 1)
@@ -175,8 +174,18 @@ def _embed_without(
             without = whole.clone()
             without[place] = blurred[place]
             images.append(without)
-    vectors = [
-        network.embed_pixels(torch.stack(images[first : first + _AT_ONCE]).to(network.device), modality, feature)
-        for first in range(0, len(images), _AT_ONCE)
-    ]
+    return torch.stack(images)
+
+
+@torch.inference_mode()
+def _embed_without(
+    network: EmbeddingModel,
+    image: UInt8[np.ndarray, "h w 3"],
+    modality: Modality,
+    grid: tuple[int, int],
+    feature: Feature,
+) -> Float32[np.ndarray, "n d"]:
+    """Vectors of the whole image, then of the image without each place."""
+    images = images_without(network, image, grid)
+    vectors = [network.embed_pixels(chunk.to(network.device), modality, feature) for chunk in images.split(_AT_ONCE)]
     return torch.cat(vectors).cpu().numpy()
