@@ -1,0 +1,134 @@
+"""Curves: matches among the first ranks, and losses during a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from vireid.figures import style
+from vireid.types import VireidError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_cmc", "draw_losses", "smooth"]
+
+_RANKS = 20
+_MARKED = (0, 4, 9, 19)
+_TERM = "loss/"
+
+
+@style.look()
+def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) -> Figure:
+    """Share of queries with a true match among the first 1 to 20 ranks, a line a model.
+
+    Args:
+        curves: cumulative matching characteristic of each model, fractions 0 to 1 that never fall, by its name.
+
+    Raises:
+        VireidError: no curve, or one that is empty, is no fraction or falls; Matplotlib is not installed.
+    """
+    if not curves:
+        raise VireidError("a figure of matching curves needs at least one curve, got none")
+    figure = style.new_figure(style.SINGLE, 62)
+    axes = figure.add_subplot()
+    for number, (name, curve) in enumerate(curves.items()):
+        rates = np.asarray(curve, dtype=np.float64)[:_RANKS]
+        if rates.ndim != 1 or not len(rates) or not ((rates >= 0) & (rates <= 1)).all() or (np.diff(rates) < 0).any():
+            raise VireidError(
+                f"a matching curve is a row of fractions from 0 to 1 that never fall, but that of {name!r} is not: "
+                f"{np.array2string(rates, precision=3, threshold=8)}; give Score.cmc"
+            )
+        axes.plot(
+            np.arange(1, len(rates) + 1),
+            rates * 100,
+            color=style.colour(number),
+            linestyle=style.LINES[number % len(style.LINES)],
+            marker=style.MARKERS[number % len(style.MARKERS)],
+            markevery=[place for place in _MARKED if place < len(rates)],
+            label=f"{name} (Rank-1 {rates[0] * 100:.1f})",
+        )
+    axes.set_xlim(0.5, _RANKS + 0.5)
+    axes.set_xticks([1, 5, 10, 15, 20])
+    axes.set_ylim(0, 100)
+    axes.grid(visible=True)
+    axes.set_xlabel("rank")
+    axes.set_ylabel("queries with a match (%)")
+    axes.legend(loc="best")
+    return figure
+
+
+@style.look()
+def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Every term of the loss over epochs, smoothed over faint raw values, with the learning rate beneath.
+
+    Args:
+        runs: the log's steps of each run (`vireid.training.RunRecord.steps`), by the run's name; a run without steps
+            is not drawn.
+
+    Raises:
+        VireidError: no run with a step; Matplotlib is not installed.
+    """
+    logged = {name: steps for name, steps in runs.items() if steps}
+    if not logged:
+        raise VireidError(
+            "loss curves need a run with a log of its steps, but none of "
+            f"{', '.join(runs) or 'no runs'} has one; give a run directory that vireid train made"
+        )
+    count = len(logged)
+    figure = style.new_figure(style.DOUBLE if count > 1 else style.SINGLE, 80)
+    grid = figure.subplots(2, count, squeeze=False, sharex="col", sharey="row", height_ratios=(3, 1))
+    terms = sorted({key for steps in logged.values() for step in steps for key in step if key.startswith(_TERM)})
+    for (loss_axes, rate_axes), (name, steps) in zip(grid.T, logged.items()):
+        epochs = _epochs(steps)
+        for number, term in enumerate(terms):
+            values = np.array([step.get(term, np.nan) for step in steps], dtype=np.float64)
+            if np.isnan(values).all():
+                continue
+            loss_axes.plot(epochs, values, color=style.colour(number), alpha=0.25, linewidth=0.4)
+            loss_axes.plot(
+                epochs,
+                smooth(values),
+                color=style.colour(number),
+                linestyle=style.LINES[number % len(style.LINES)],
+                label=term.removeprefix(_TERM).replace("_", " "),
+            )
+        style.name_panel(loss_axes, name)
+        loss_axes.grid(visible=True)
+        loss_axes.legend(loc="upper right")
+        rate_axes.plot(epochs, [step.get("learning_rate", np.nan) for step in steps], color=style.INK, linewidth=1)
+        rate_axes.grid(visible=True)
+        rate_axes.set_xlabel("epoch")
+    grid[0, 0].set_ylabel("loss")
+    grid[0, 0].set_ylim(bottom=0)
+    grid[1, 0].set_ylabel("learning\nrate")
+    grid[1, 0].set_ylim(bottom=0)
+    return figure
+
+
+def smooth(values: Float[np.ndarray, " n"], share: float = 0.03) -> Float64[np.ndarray, " n"]:
+    """Mean of the values around each one, over a window of a share of all, cut short at both ends; NaN is left out.
+
+    >>> smooth(np.array([0.0, 3.0, 6.0, 30.0]), share=0.75)
+    array([ 1.5,  3. , 13. , 18. ])
+    """
+    half = max(1, round(len(values) * share)) // 2
+    known = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    places = np.arange(len(values))
+    first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))
+    number = counts[last] - counts[first]
+    return np.where(number > 0, (sums[last] - sums[first]) / np.maximum(number, 1), np.nan)
+
+
+def _epochs(steps: Sequence[Mapping[str, Any]]) -> Float64[np.ndarray, " n"]:
+    """Where each step stands, in epochs done."""
+    epochs = np.array([step["epoch"] for step in steps], dtype=np.int64)
+    numbers, starts, counts = np.unique(epochs, return_index=True, return_counts=True)
+    at = np.searchsorted(numbers, epochs)
+    # An epoch that is still going on is measured by the longest one.
+    return epochs + (np.arange(len(epochs)) - starts[at]) / max(int(counts.max()), 1)

@@ -1,0 +1,221 @@
+"""A map of embeddings: people by colour and number, modalities by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int, Int64
+
+from vireid.figures import style
+from vireid.types import VireidError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["MapPanel", "Projection", "draw_embedding_map", "pick_persons", "project"]
+
+Projection = Literal["t-sne", "umap"]
+
+_FEWEST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class MapPanel:
+    """One map.
+
+    Attributes:
+        title: of the panel, such as the model's name.
+        points: where each image lies, see `project`.
+        persons: identity of each image.
+        infrared: True for infrared, False for visible images.
+
+    Raises:
+        VireidError: no image, columns of different lengths, or a place that is not finite.
+    """
+
+    title: str
+    points: Float[np.ndarray, "n two"]
+    persons: Int[np.ndarray, " n"]
+    infrared: Bool[np.ndarray, " n"]
+
+    def __post_init__(self) -> None:
+        lengths = len(self.points), len(self.persons), len(self.infrared)
+        if len(set(lengths)) != 1 or not lengths[0] or self.points.shape[1] != 2:
+            raise VireidError(
+                "a map needs at least one image and for each a place (two numbers), an identity and a modality, got "
+                f"places of shape {self.points.shape}, {lengths[1]} identities and {lengths[2]} modalities"
+            )
+        if not np.isfinite(self.points).all():
+            raise VireidError(f"every place on a map must be finite, but those of {self.title!r} hold NaN or infinity")
+
+
+def pick_persons(
+    persons: Int[np.ndarray, " n"], infrared: Bool[np.ndarray, " n"], count: int = 20, seed: int = 0
+) -> Int64[np.ndarray, " k"]:
+    """Draw identities that both modalities have seen, ascending; all of them where there are no more.
+
+    Args:
+        persons: identity of each image; those below 0 are unknown and never drawn.
+        infrared: True for infrared, False for visible images.
+        count: identities at most.
+        seed: of the draw.
+
+    Raises:
+        VireidError: a count below 1, or nobody was seen by both.
+
+    >>> pick_persons(np.array([7, 7, 4, -1, -1]), np.array([True, False, True, True, False]))
+    array([7])
+    """
+    if count < 1:
+        raise VireidError(f"the number of identities must be 1 or more, got {count}")
+    both = np.intersect1d(persons[infrared], persons[~infrared])
+    both = both[both >= 0].astype(np.int64)
+    if not len(both):
+        raise VireidError(
+            "a map needs identities that both infrared and visible cameras have seen, but there is none among "
+            f"{int(infrared.sum())} infrared and {int((~infrared).sum())} visible images"
+        )
+    if len(both) <= count:
+        return both
+    return np.sort(np.random.default_rng(seed).choice(both, count, replace=False))
+
+
+def project(
+    features: Float[np.ndarray, "n d"], *, method: Projection = "t-sne", seed: int = 0
+) -> Float64[np.ndarray, "n two"]:
+    """Lay features out on a plane so that neighbours by cosine distance stay neighbours.
+
+    Distances on the map mean little beyond that: sizes of groups and gaps between them are the method's own. The same
+    features and seed give the same map on one machine.
+
+    Args:
+        features: at least 4 rows.
+        method: ``t-sne``, or ``umap`` where umap-learn is installed.
+        seed: of the method.
+
+    Raises:
+        VireidError: another method, one that is not installed, fewer than 4 rows, or NaN or infinity.
+
+    Reference: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 2008; McInnes et al., "UMAP",
+        arXiv 1802.03426. MSCMNet (arXiv 2309.13532), Fig. 9.
+    """
+    if method not in get_args(Projection):
+        raise VireidError(f"the method of a map must be one of {', '.join(get_args(Projection))}, got {method!r}")
+    if len(features) < _FEWEST:
+        raise VireidError(f"a map needs at least {_FEWEST} images, got {len(features)}")
+    if not np.isfinite(features).all():
+        raise VireidError("a map needs finite features, but some hold NaN or infinity; embed these images again")
+    return (_t_sne if method == "t-sne" else _umap)(features, seed).astype(np.float64)
+
+
+def _t_sne(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
+    try:
+        from sklearn.manifold import TSNE
+    except ModuleNotFoundError as error:
+        raise VireidError(
+            "t-SNE is scikit-learn's, which is not installed; install it with pip install 'vireid[report]'"
+        ) from error
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    return TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(features)
+
+
+def _umap(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
+    try:
+        from umap import UMAP
+    except ModuleNotFoundError as error:
+        raise VireidError(
+            "UMAP is umap-learn's, which is not installed; install it with pip install 'vireid[umap]', or take t-sne"
+        ) from error
+    neighbours = min(15, len(features) - 1)
+    return np.asarray(
+        UMAP(metric="cosine", n_neighbors=neighbours, init="random", random_state=seed, n_jobs=1).fit_transform(
+            features
+        )
+    )
+
+
+@style.look()
+def draw_embedding_map(panels: Sequence[MapPanel]) -> Figure:
+    """Maps side by side: an identity is a colour and a number at its centre, a modality a shape.
+
+    Thin lines lead from each image to the centre of its identity, so that who belongs together shows without colour.
+
+    Args:
+        panels: the same identity has the same colour and number in each.
+
+    Raises:
+        VireidError: no panel, or Matplotlib is not installed.
+    """
+    if not panels:
+        raise VireidError("a figure of embeddings needs at least one map, got none")
+    persons = np.unique(np.concatenate([panel.persons for panel in panels]))
+    across = min(len(panels), 2)
+    down = -(-len(panels) // across)
+    figure = style.new_figure(style.DOUBLE if across > 1 else style.SINGLE, 88 * down)
+    grid = figure.subplots(down, across, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, panel in zip(grid.flat, panels):
+        _draw_panel(axes, panel, persons)
+    figure.legend(
+        *grid[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        handletextpad=0.2,
+        columnspacing=1.5,
+    )
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: MapPanel, persons: Int64[np.ndarray, " k"]) -> None:
+    number = np.searchsorted(persons, panel.persons)
+    colours = np.array([style.colour(one) for one in range(len(persons))])[number]
+    centres = np.stack(
+        [
+            np.median(panel.points[number == one], axis=0) if (number == one).any() else np.full(2, np.nan)
+            for one in range(len(persons))
+        ]
+    )
+    for point, centre, colour in zip(panel.points, centres[number], colours):
+        axes.plot(*np.stack([point, centre], axis=1), color=colour, linewidth=0.4, alpha=0.5, zorder=1)
+    for side, shape, name in ((False, "o", "visible"), (True, "^", "infrared")):
+        chosen = panel.infrared == side
+        axes.scatter(
+            *panel.points[chosen].T,
+            c=colours[chosen],
+            marker=shape,
+            s=14 if side else 11,
+            edgecolors="white",
+            linewidths=0.3,
+            zorder=2,
+            label=name,
+        )
+    for one, (x, y) in enumerate(centres):
+        if np.isfinite(x):
+            axes.text(
+                x,
+                y,
+                str(one + 1),
+                fontsize=6.5,
+                fontweight="bold",
+                ha="center",
+                va="center",
+                zorder=3,
+                bbox={
+                    "boxstyle": "circle,pad=0.15",
+                    "facecolor": "white",
+                    "edgecolor": style.colour(one),
+                    "linewidth": 0.8,
+                },
+            )
+    style.name_panel(axes, panel.title)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set(color=style.FAINT, linewidth=0.4)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel(f"{len(np.unique(panel.persons))} identities, {len(panel.persons)} images", fontsize=7)
