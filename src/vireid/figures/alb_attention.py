@@ -1,4 +1,4 @@
-"""What each ALB of MSCMNet's MIMB does for one image: which token asks which, and what of the image its scale brings."""
+"""What each ALB of MSCMNet's MIMB does for one image: which token asks which, and what its scale brings of a place."""
 
 from __future__ import annotations
 

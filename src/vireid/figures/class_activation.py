@@ -69,7 +69,9 @@ def activation_maps(
     try:
         from captum.attr import LayerGradCam
     except ModuleNotFoundError as error:
-        raise VireidError("Grad-CAM is drawn by captum, which is not installed: pip install 'vireid[report]'") from error
+        raise VireidError(
+            "Grad-CAM is drawn by captum, which is not installed: pip install 'vireid[report]'"
+        ) from error
     _check_target(network, len(images), target)
     # A copy that shares every tensor: whoever else uses the network does not meet captum's hooks.
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}

@@ -1,0 +1,163 @@
+"""A page measured in millimetres, with images at exact places: what plots of photographs are laid out on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from vireid.figures.evidence import overlay_evidence
+from vireid.figures.picture import check_image
+from vireid.figures.style import INK, look, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["SMALL", "ImageSheet", "text_width"]
+
+SMALL = 5.5
+"""Points of the smallest print."""
+
+_DOTS = 300 / 25.4
+_LINE = 1.25
+_RAMP = 96
+
+
+class ImageSheet:
+    """An empty figure to place images, lines and words on; x to the right and y downwards, in millimetres.
+
+    Args:
+        width, height: of the page.
+
+    Attributes:
+        figure: what is drawn on.
+
+    Raises:
+        VireidError: Matplotlib is not installed.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        self.figure: Figure = new_figure(width, height)
+        self.figure.set_layout_engine("none")
+        self._axes = self.figure.add_axes((0, 0, 1, 1))
+        self._axes.set_axis_off()
+        self._limits = (width, height)
+        self._axes.set(xlim=(0, width), ylim=(height, 0))
+
+    def place(self, pixels: UInt8[np.ndarray, "h w 3"], left: float, top: float, width: float, height: float) -> None:
+        """Fit an image into a box, whole and in its proportions, in the middle of it.
+
+        Raises:
+            VireidError: an image that is not RGB bytes.
+        """
+        left, top, width, height = fit(pixels, left, top, width, height)
+        # In print size, by a better filter than the drawing's own, and the same in PNG and SVG.
+        size = max(1, round(width * _DOTS)), max(1, round(height * _DOTS))
+        printed = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+        # The upper edge is the smaller y of a page that counts downwards.
+        self._axes.imshow(
+            np.asarray(printed),
+            extent=(left, left + width, top + height, top),
+            aspect="auto",
+            interpolation="none",
+            origin="upper",
+        )
+        self._axes.set(xlim=(0, self._limits[0]), ylim=(self._limits[1], 0))
+
+    @look()
+    def write(
+        self,
+        words: str,
+        x: float,
+        y: float,
+        *,
+        size: float = SMALL,
+        colour: str | tuple[float, float, float] = INK,
+        across: Literal["left", "center", "right"] = "left",
+        upright: Literal["top", "center", "bottom"] = "top",
+        bold: bool = False,
+        turned: bool = False,
+    ) -> None:
+        """Put words at a point; ``turned`` reads from below to above."""
+        self._axes.text(
+            x,
+            y,
+            words,
+            fontsize=size,
+            color=colour,
+            ha=across,
+            va=upright,
+            fontweight="bold" if bold else "normal",
+            rotation=90 if turned else 0,
+            linespacing=_LINE,
+        )
+
+    def line(
+        self, xs: list[float], ys: list[float], *, colour: str | tuple[float, float, float] = INK, width: float = 0.2
+    ) -> None:
+        """Draw through points, a width of millimetres wide."""
+        self._axes.plot(xs, ys, color=colour, linewidth=width * 72 / 25.4, solid_capstyle="round", zorder=3)
+
+    def frame(
+        self, left: float, top: float, width: float, height: float, *, colour: tuple[float, float, float], line: float
+    ) -> None:
+        """Draw around a box, so that nothing in it is hidden."""
+        from matplotlib.patches import Rectangle
+
+        box = Rectangle((left - line / 2, top - line / 2), width + line, height + line)
+        box.set(fill=False, edgecolor=colour, linewidth=line * 72 / 25.4, joinstyle="miter")
+        self._axes.add_patch(box)
+
+    def disc(self, x: float, y: float, radius: float, *, colour: tuple[float, float, float]) -> None:
+        """Fill a circle."""
+        from matplotlib.patches import Circle
+
+        self._axes.add_patch(Circle((x, y), radius, facecolor=colour, edgecolor="white", linewidth=0.3, zorder=2.5))
+
+    def heat_bar(self, left: float, top: float, *, low: str, high: str, width: float = 30) -> None:
+        """The colours that `vireid.figures.overlay_evidence` lays over a middle gray, and what their ends mean."""
+        ramp: Float[np.ndarray, "1 n"] = np.linspace(0, 1, _RAMP, dtype=np.float32)[None]
+        gray = np.full((6, _RAMP, 3), 128, dtype=np.uint8)
+        inset = text_width(low, SMALL) + 1
+        self.write(low, left, top + 1.1, upright="center")
+        self.place(overlay_evidence(gray, ramp), left + inset, top, width, width * 6 / _RAMP)
+        self.write(high, left + inset + width + 1, top + 1.1, upright="center")
+
+
+def fit(
+    pixels: UInt8[np.ndarray, "h w 3"], left: float, top: float, width: float, height: float
+) -> tuple[float, float, float, float]:
+    """The largest box of an image's proportions in the middle of a box: left, top, width, height.
+
+    >>> fit(np.zeros((10, 10, 3), dtype=np.uint8), 0, 0, 10, 20)
+    (0.0, 5.0, 10.0, 10.0)
+
+    Raises:
+        VireidError: an image that is not RGB bytes.
+    """
+    check_image(pixels)
+    scale = min(width / pixels.shape[1], height / pixels.shape[0])
+    wide, high = pixels.shape[1] * scale, pixels.shape[0] * scale
+    return left + (width - wide) / 2, top + (height - high) / 2, wide, high
+
+
+@look()
+def text_width(words: str, size: float, *, bold: bool = False) -> float:
+    """Millimetres that a line takes in print."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not words.strip():
+        return 0.0
+    properties = FontProperties(weight="bold" if bold else "normal")
+    return float(TextPath((0, 0), words, size=size, prop=properties).get_extents().width) / 72 * 25.4
+
+
+def shorten(words: str, size: float, width: float) -> str:
+    """A line that takes no more than a width of millimetres; what is cut off ends in dots."""
+    kept = words
+    while kept and text_width(words if kept == words else kept + "…", size) > width:
+        kept = kept[:-1]
+    return kept if kept == words else kept + "…"
