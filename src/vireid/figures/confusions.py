@@ -11,7 +11,7 @@ from PIL import Image
 
 from vireid.data import load_image
 from vireid.figures import style
-from vireid.figures.breakdown import QueryOutcomes
+from vireid.figures.query_outcomes import QueryOutcomes
 from vireid.types import Records, VireidError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ __all__ = ["Confusion", "draw_confusions", "hardest_confusions"]
 
 _HEIGHT = 160
 _ACROSS = 5
+_WIDTH, _TALLEST, _TEXT = 10.2, 3.0, 19.0
+"""Of an image in millimetres, of its height in widths, and what the words of a case take in height."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,33 +112,35 @@ def draw_confusions(confusions: Sequence[Confusion], records: Records) -> Figure
         raise VireidError("there is no confusion to draw: every query found its own person first")
     across = min(_ACROSS, len(confusions))
     down = -(-len(confusions) // across)
-    figure = style.new_figure(style.DOUBLE * max(across, 2) / _ACROSS, 52 * down)
-    cells = figure.subfigures(down, across, squeeze=False, wspace=0.04, hspace=0.02)
-    for cell, confusion in zip(cells.flat, confusions):
+    images = [[_small(records, row) for row in (one.query_row, one.wrong_row, one.right_row)] for one in confusions]
+    tallest = min(max(image.shape[0] / image.shape[1] for three in images for image in three), _TALLEST)
+    figure = style.new_figure(style.DOUBLE * max(across, 2) / _ACROSS, (_TEXT + tallest * _WIDTH) * down)
+    cells = figure.subfigures(down, across, squeeze=False)
+    for cell, confusion, three in zip(cells.flat, confusions, images):
         name, wrong_name = _name(records, confusion.query_person), _name(records, confusion.wrong_person)
-        cell.suptitle(
-            f"{name} taken for {wrong_name}\nin {confusion.share * 100:.0f} % of {confusion.searches}", fontsize=7
-        )
+        mistakes = round(confusion.share * confusion.searches)
+        cell.suptitle(f"{name} taken for {wrong_name}\n{mistakes} of {confusion.searches} searches", fontsize=7)
         columns = cell.subplots(1, 3)
         tiles = (
             (confusion.query_row, "query", style.FAINT, "-", ""),
             (confusion.wrong_row, "first", style.COLOURS[2], (0, (3, 1)), f"{confusion.score:.2f}"),
             (confusion.right_row, "right", style.COLOURS[0], "-", f"{confusion.right_score:.2f}"),
         )
-        for axes, (row, role, edge, line, score) in zip(columns, tiles):
-            axes.imshow(_small(records, row), aspect="equal")
+        for axes, image, (row, role, edge, line, score) in zip(columns, three, tiles):
+            axes.imshow(image, aspect="equal")
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(True)
             axes.spines[:].set(color=edge, linewidth=1.4, linestyle=line)
             camera = int(records.cameras[row])
             axes.set_title(role, fontsize=6.5, pad=2)
-            axes.set_xlabel(f"cam {records.camera_names.get(camera, camera)}\n{score}", fontsize=6.5, labelpad=2)
+            camera_name = style.shorten(records.camera_names.get(camera, str(camera)), 6)
+            axes.set_xlabel(f"cam {camera_name}\n{score}", fontsize=6.5, labelpad=2)
     return figure
 
 
 def _name(records: Records, person: int) -> str:
-    return records.person_names.get(person, str(person))
+    return style.shorten(records.person_names.get(person, str(person)), 9)
 
 
 def _small(records: Records, row: int) -> np.ndarray:

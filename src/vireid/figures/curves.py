@@ -33,7 +33,7 @@ def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) ->
     """
     if not curves:
         raise VireidError("a figure of matching curves needs at least one curve, got none")
-    figure = style.new_figure(style.SINGLE, 62)
+    figure = style.new_figure(style.SINGLE, 54 + 4 * len(curves))
     axes = figure.add_subplot()
     for number, (name, curve) in enumerate(curves.items()):
         rates = np.asarray(curve, dtype=np.float64)[:_RANKS]
@@ -49,7 +49,7 @@ def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) ->
             linestyle=style.LINES[number % len(style.LINES)],
             marker=style.MARKERS[number % len(style.MARKERS)],
             markevery=[place for place in _MARKED if place < len(rates)],
-            label=f"{name} (Rank-1 {rates[0] * 100:.1f})",
+            label=f"{style.shorten(name, 28)}, Rank-1 {rates[0] * 100:.1f}",
         )
     axes.set_xlim(0.5, _RANKS + 0.5)
     axes.set_xticks([1, 5, 10, 15, 20])
@@ -57,7 +57,7 @@ def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) ->
     axes.grid(visible=True)
     axes.set_xlabel("rank")
     axes.set_ylabel("queries with a match (%)")
-    axes.legend(loc="best")
+    figure.legend(loc="outside lower center")
     return figure
 
 
@@ -79,9 +79,10 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             f"{', '.join(runs) or 'no runs'} has one; give a run directory that vireid train made"
         )
     count = len(logged)
-    figure = style.new_figure(style.DOUBLE if count > 1 else style.SINGLE, 80)
+    figure = style.new_figure(style.SINGLE * min(count, 2) + 8 * (count > 1), 80)
     grid = figure.subplots(2, count, squeeze=False, sharex="col", sharey="row", height_ratios=(3, 1))
     terms = sorted({key for steps in logged.values() for step in steps for key in step if key.startswith(_TERM)})
+    highest, shown, handles = 0.0, 0.0, {}
     for (loss_axes, rate_axes), (name, steps) in zip(grid.T, logged.items()):
         epochs = _epochs(steps)
         for number, term in enumerate(terms):
@@ -89,23 +90,26 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             if np.isnan(values).all():
                 continue
             loss_axes.plot(epochs, values, color=style.colour(number), alpha=0.25, linewidth=0.4)
-            loss_axes.plot(
+            smoothed = smooth(values)
+            highest = max(highest, float(np.nanmax(values)))
+            shown = max(shown, float(np.nanmax(smoothed)), float(np.nanpercentile(values, 99)))
+            (handles[term],) = loss_axes.plot(
                 epochs,
-                smooth(values),
+                smoothed,
                 color=style.colour(number),
                 linestyle=style.LINES[number % len(style.LINES)],
                 label=term.removeprefix(_TERM).replace("_", " "),
             )
         style.name_panel(loss_axes, name)
         loss_axes.grid(visible=True)
-        loss_axes.legend(loc="upper right")
         rate_axes.plot(epochs, [step.get("learning_rate", np.nan) for step in steps], color=style.INK, linewidth=1)
         rate_axes.grid(visible=True)
         rate_axes.set_xlabel("epoch")
     grid[0, 0].set_ylabel("loss")
-    grid[0, 0].set_ylim(bottom=0)
+    grid[0, 0].set_ylim(0, shown * 1.08)
     grid[1, 0].set_ylabel("learning\nrate")
     grid[1, 0].set_ylim(bottom=0)
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=3 if count > 1 else 2)
     return figure
 
 

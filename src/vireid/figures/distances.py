@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 
 from vireid.figures import style
 from vireid.types import VireidError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PairDistances", "draw_distances", "pair_distances"]
 
-_ROWS = 256
+_ROWS = 1024
 _BINS = 60
 
 
@@ -56,11 +56,11 @@ def pair_distances(
 ) -> PairDistances:
     """Distances ``1 - a . b / (|a| |b|)`` of every infrared image a and visible image b.
 
-    The means are exact: those of all pairs are the product of the sums of unit vectors, and those of one person's pairs
-    likewise. Distances are kept of all pairs, or of ``limit`` drawn ones of each kind.
+    The means are of all pairs, since the sum of many dot products is the dot product of the sums. Distances are kept of
+    all pairs, or of ``limit`` drawn ones of each kind.
 
     Args:
-        features: of any length above 0.
+        features: of any length; a row of zeros is as far from all others as a right angle.
         persons: identity of each row; rows below 0 are unknown and left out.
         infrared: True for infrared, False for visible images.
         limit: distances kept of each kind at most.
@@ -89,11 +89,8 @@ def pair_distances(
             f"distances need finite features, but {int(bad.sum())} of {len(features)} rows hold NaN or infinity; embed "
             "these images again"
         )
-    known = persons >= 0
-    unit = features.astype(np.float64)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     order = np.argsort(persons, kind="stable")
-    night, day = (order[known[order] & (infrared[order] == side)] for side in (True, False))
+    night, day = (order[(persons[order] >= 0) & (infrared[order] == side)] for side in (True, False))
     # Where each infrared image's own person stands among the visible ones, which are sorted by person.
     starts, ends = (np.searchsorted(persons[day], persons[night], side=side) for side in ("left", "right"))
     own = ends - starts
@@ -104,21 +101,16 @@ def pair_distances(
             f"least, got {len(night)} infrared and {len(day)} visible images with {intra_count} pairs of one person "
             f"and {pairs - intra_count} of different people"
         )
-    sums = np.vstack([np.zeros(unit.shape[1]), np.cumsum(unit[day], axis=0)])
-    intra_cosine = float(np.einsum("nd,nd->", unit[night], sums[ends] - sums[starts]))
-    all_cosine = float(unit[night].sum(axis=0) @ sums[-1])
+    names = np.unique(persons)
+    sums = [_sums(features, rows, np.searchsorted(names, persons[rows]), len(names)) for rows in (night, day)]
+    intra_cosine = float((sums[0] * sums[1]).sum())
+    all_cosine = float(sums[0].sum(axis=0) @ sums[1].sum(axis=0))
     generator = np.random.default_rng(seed)
-    # The k-th pair of a kind: a person's own images lie together, all others are what is left before and after them.
-    places = np.sort(_draw(generator, intra_count, limit))
-    rows = np.searchsorted(np.cumsum(own), places, side="right")
-    columns = starts[rows] + places - (np.cumsum(own) - own)[rows]
-    intra = _distances(unit, night[rows], day[columns])
-    others = len(day) - own
-    places = np.sort(_draw(generator, pairs - intra_count, limit))
-    rows = np.searchsorted(np.cumsum(others), places, side="right")
-    columns = places - (np.cumsum(others) - others)[rows]
-    columns = columns + np.where(columns >= starts[rows], own[rows], 0)
-    inter = _distances(unit, night[rows], day[columns])
+    # Of each infrared image, its own person's visible images lie together; others are all before and after them.
+    rows, places = _locate(_draw(generator, intra_count, limit), own)
+    intra = _distances(features, night[rows], day[starts[rows] + places])
+    rows, places = _locate(_draw(generator, pairs - intra_count, limit), len(day) - own)
+    inter = _distances(features, night[rows], day[places + np.where(places >= starts[rows], own[rows], 0)])
     return PairDistances(
         intra=intra,
         inter=inter,
@@ -131,10 +123,10 @@ def pair_distances(
 
 @style.look()
 def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
-    """A histogram of both kinds for each model, with the means as lines and their difference delta.
+    """A histogram of both kinds for each model, with the means as lines and their difference δ.
 
-    All panels share their axes and their bins. Each kind's bars sum to 1, since there are many more pairs of different
-    people.
+    All panels share their axes and their bins. The bars of each kind sum to 1, since there are many more pairs of
+    different people.
 
     Args:
         panels: distances by their title, such as ``before`` and ``after``.
@@ -144,85 +136,101 @@ def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
     """
     if not panels:
         raise VireidError("a figure of distances needs at least one panel, got none")
-    wide = len(panels) > 1
-    across = min(len(panels), 3)
+    across = min(len(panels), 2)
     down = -(-len(panels) // across)
-    figure = style.new_figure(style.DOUBLE if wide else style.SINGLE, 60 * down)
+    figure = style.new_figure(style.DOUBLE if across > 1 else style.SINGLE, 6 + 54 * down)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    every = np.concatenate([np.concatenate([one.intra, one.inter]) for one in panels.values()])
-    edges = np.linspace(float(every.min()), max(float(every.max()), float(every.min()) + 1e-3), _BINS + 1)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
-    tallest = 0.0
-    for axes, (title, pairs) in zip(grid.flat, panels.items()):
-        kinds = (
-            ("same person", pairs.intra, pairs.intra_mean, pairs.intra_count),
-            ("different people", pairs.inter, pairs.inter_mean, pairs.inter_count),
-        )
-        for number, (kind, values, mean, count) in enumerate(kinds):
-            shares = np.histogram(values, edges)[0] / len(values)
-            tallest = max(tallest, float(shares.max()))
-            axes.stairs(
-                shares,
-                edges,
-                fill=True,
-                alpha=0.55,
-                facecolor=style.colour(number),
-                hatch=style.HATCHES[number],
-                edgecolor=style.INK if number else style.colour(number),
-                linewidth=0,
-                label=f"{kind} ({count:,} pairs)",
-            )
-            axes.stairs(shares, edges, color=style.colour(number), linewidth=1.0)
-            axes.axvline(mean, color=style.INK, linewidth=1.1, linestyle=style.LINES[number])
+    every = np.concatenate([values for one in panels.values() for values in (one.intra, one.inter)])
+    lowest, highest = float(every.min()), float(every.max())
+    edges = np.linspace(lowest, max(highest, lowest + 1e-3), _BINS + 1)
+    shares = [
+        [np.histogram(values, edges)[0] / len(values) for values in (one.intra, one.inter)] for one in panels.values()
+    ]
+    tallest = float(np.max(shares))
+    for axes, (title, pairs), both in zip(grid.flat, panels.items(), shares):
+        _draw_panel(axes, pairs, both, edges, tallest)
         style.name_panel(axes, title)
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
-    for axes, pairs in zip(grid.flat, panels.values()):
-        axes.set_ylim(0, tallest * 1.75)
-        axes.set_xlim(edges[0], edges[-1])
-        _name_means(axes, pairs, tallest * 1.12)
-    for axes in grid[-1]:
-        axes.set_xlabel("cosine distance, infrared to visible")
+        axes.set_ylim(0, tallest * 1.4)
+        axes.set_xlabel(
+            "cosine distance, infrared to visible\n"
+            f"{pairs.intra_count:,} pairs of one person, {pairs.inter_count:,} of different people",
+            fontsize=7,
+        )
     for axes in grid[:, 0]:
         axes.set_ylabel("share of pairs")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def _name_means(axes: Axes, pairs: PairDistances, height: float) -> None:
+def _draw_panel(
+    axes: Axes, pairs: PairDistances, shares: Sequence[np.ndarray], edges: np.ndarray, tallest: float
+) -> None:
+    top = tallest * 1.13
+    for number, (kind, mean) in enumerate((("same person", pairs.intra_mean), ("different people", pairs.inter_mean))):
+        colour = style.colour(number)
+        axes.stairs(
+            shares[number],
+            edges,
+            fill=True,
+            alpha=0.55,
+            facecolor=colour,
+            hatch=style.HATCHES[number],
+            edgecolor=style.INK if number else colour,
+            linewidth=0,
+            label=kind,
+        )
+        axes.stairs(shares[number], edges, color=colour, linewidth=1.0)
+        axes.plot([mean, mean], [0, top], color=style.INK, linewidth=1.1, linestyle=style.LINES[number])
     low, high = sorted((pairs.intra_mean, pairs.inter_mean))
-    axes.annotate("", (high, height), (low, height), arrowprops={"arrowstyle": "<->", "linewidth": 0.8})
-    axes.text(
-        (low + high) / 2,
-        height * 1.02,
-        f"δ = {pairs.delta:.3f}",
-        ha="center",
-        va="bottom",
-        fontsize=8,
-        fontweight="bold",
-    )
-    for mean, side in ((low, "right"), (high, "left")):
+    axes.plot([low, high], [top, top], color=style.INK, linewidth=1.1)
+    axes.text((low + high) / 2, top * 1.03, f"δ = {pairs.delta:.3f}", ha="center", va="bottom", fontweight="bold")
+    for mean, align, gap in ((low, "right", -3), (high, "left", 3)):
         axes.annotate(
-            f"{mean:.3f}",
-            (mean, height),
-            xytext=(-3 if side == "right" else 3, 0),
-            textcoords="offset points",
-            ha=side,
-            va="center",
-            fontsize=7,
+            f"{mean:.3f}", (mean, top), (gap, 0), textcoords="offset points", ha=align, va="center", fontsize=7
         )
 
 
-def _draw(generator: np.random.Generator, count: int, limit: int) -> np.ndarray:
+def _draw(generator: np.random.Generator, count: int, limit: int) -> Int64[np.ndarray, " k"]:
+    """Which of some pairs to keep, ascending."""
     if count <= limit:
         return np.arange(count)
-    return generator.choice(count, limit, replace=False, shuffle=False)
+    return np.sort(generator.choice(count, limit, replace=False, shuffle=False))
+
+
+def _locate(
+    pairs: Int64[np.ndarray, " k"], counts: Int64[np.ndarray, " n"]
+) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
+    """Row of each pair where row after row has some pairs, and its place in the row."""
+    ends = np.cumsum(counts)
+    rows = np.searchsorted(ends, pairs, side="right")
+    return rows, pairs - (ends - counts)[rows]
+
+
+def _sums(
+    features: Float[np.ndarray, "n d"], rows: Int64[np.ndarray, " k"], numbers: Int64[np.ndarray, " k"], count: int
+) -> Float64[np.ndarray, "p d"]:
+    """Sum of the unit vectors of each person's images."""
+    sums = np.zeros((count, features.shape[1]))
+    for start in range(0, len(rows), _ROWS):
+        some = slice(start, start + _ROWS)
+        np.add.at(sums, numbers[some], _unit(features[rows[some]]))
+    return sums
 
 
 def _distances(
-    unit: Float[np.ndarray, "n d"], left: Int[np.ndarray, " k"], right: Int[np.ndarray, " k"]
+    features: Float[np.ndarray, "n d"], left: Int64[np.ndarray, " k"], right: Int64[np.ndarray, " k"]
 ) -> Float32[np.ndarray, " k"]:
     values = np.empty(len(left), dtype=np.float32)
     for start in range(0, len(left), _ROWS):
         some = slice(start, start + _ROWS)
-        values[some] = 1 - np.einsum("nd,nd->n", unit[left[some]], unit[right[some]])
+        values[some] = 1 - np.einsum("nd,nd->n", _unit(features[left[some]]), _unit(features[right[some]]))
     return values
+
+
+def _unit(vectors: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
+    """Rows of length 1 in double precision, in which the means of millions of pairs keep their digits."""
+    vectors = vectors.astype(np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)

@@ -21,6 +21,9 @@ __all__ = ["MapPanel", "Projection", "draw_embedding_map", "pick_persons", "proj
 Projection = Literal["t-sne", "umap"]
 
 _FEWEST = 4
+_SHAPES = ((False, "o", "visible"), (True, "^", "infrared"))
+_FACES = ("filled", "open", "edged")
+"""Once all colours are used they begin anew with other faces: 18 identities that all look different."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,7 @@ def _t_sne(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
             "t-SNE is scikit-learn's, which is not installed; install it with pip install 'vireid[report]'"
         ) from error
     perplexity = min(30.0, (len(features) - 1) / 3)
-    return TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(features)
+    return TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=seed).fit_transform(features)
 
 
 def _umap(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
@@ -132,9 +135,7 @@ def _umap(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
         ) from error
     neighbours = min(15, len(features) - 1)
     return np.asarray(
-        UMAP(metric="cosine", n_neighbors=neighbours, init="random", random_state=seed, n_jobs=1).fit_transform(
-            features
-        )
+        UMAP(metric="cosine", n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)
     )
 
 
@@ -150,6 +151,8 @@ def draw_embedding_map(panels: Sequence[MapPanel]) -> Figure:
     Raises:
         VireidError: no panel, or Matplotlib is not installed.
     """
+    from matplotlib.lines import Line2D
+
     if not panels:
         raise VireidError("a figure of embeddings needs at least one map, got none")
     persons = np.unique(np.concatenate([panel.persons for panel in panels]))
@@ -161,57 +164,45 @@ def draw_embedding_map(panels: Sequence[MapPanel]) -> Figure:
         axes.set_axis_off()
     for axes, panel in zip(grid.flat, panels):
         _draw_panel(axes, panel, persons)
-    figure.legend(
-        *grid[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=2,
-        handletextpad=0.2,
-        columnspacing=1.5,
-    )
+    shapes = [
+        Line2D([], [], marker=marker, color=style.INK, linestyle="none", label=name) for _, marker, name in _SHAPES
+    ]
+    figure.legend(handles=shapes, loc="outside lower center", ncols=2, handletextpad=0.1)
     return figure
 
 
 def _draw_panel(axes: Axes, panel: MapPanel, persons: Int64[np.ndarray, " k"]) -> None:
-    number = np.searchsorted(persons, panel.persons)
-    colours = np.array([style.colour(one) for one in range(len(persons))])[number]
-    centres = np.stack(
-        [
-            np.median(panel.points[number == one], axis=0) if (number == one).any() else np.full(2, np.nan)
-            for one in range(len(persons))
-        ]
-    )
-    for point, centre, colour in zip(panel.points, centres[number], colours):
-        axes.plot(*np.stack([point, centre], axis=1), color=colour, linewidth=0.4, alpha=0.5, zorder=1)
-    for side, shape, name in ((False, "o", "visible"), (True, "^", "infrared")):
-        chosen = panel.infrared == side
-        axes.scatter(
-            *panel.points[chosen].T,
-            c=colours[chosen],
-            marker=shape,
-            s=14 if side else 11,
-            edgecolors="white",
-            linewidths=0.3,
-            zorder=2,
-            label=name,
-        )
-    for one, (x, y) in enumerate(centres):
-        if np.isfinite(x):
-            axes.text(
-                x,
-                y,
-                str(one + 1),
-                fontsize=6.5,
-                fontweight="bold",
-                ha="center",
-                va="center",
-                zorder=3,
-                bbox={
-                    "boxstyle": "circle,pad=0.15",
-                    "facecolor": "white",
-                    "edgecolor": style.colour(one),
-                    "linewidth": 0.8,
-                },
+    for number, person in enumerate(persons.tolist()):
+        own = panel.persons == person
+        if not own.any():
+            continue
+        points, colour = panel.points[own], style.colour(number)
+        x, y = centre = np.median(points, axis=0)
+        # One broken line: NaN lifts the pen between images.
+        lines = np.stack([points, np.broadcast_to(centre, points.shape), np.full(points.shape, np.nan)], axis=1)
+        axes.plot(*lines.reshape(-1, 2).T, color=colour, linewidth=0.4, alpha=0.45, zorder=1)
+        face = _FACES[number // len(style.COLOURS) % len(_FACES)]
+        for side, marker, _ in _SHAPES:
+            axes.scatter(
+                *points[panel.infrared[own] == side].T,
+                facecolor="white" if face == "open" else colour,
+                edgecolor=style.INK if face == "edged" else colour,
+                marker=marker,
+                s=15 if side else 11,
+                linewidths=0.7,
+                zorder=2,
             )
+        axes.text(
+            x,
+            y,
+            str(number + 1),
+            fontsize=6.5,
+            fontweight="bold",
+            ha="center",
+            va="center",
+            zorder=3,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )
     style.name_panel(axes, panel.title)
     axes.set_xticks([])
     axes.set_yticks([])

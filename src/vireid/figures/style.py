@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = [
     "name_panel",
     "new_figure",
     "save_figure",
+    "shorten",
 ]
 
 SINGLE, DOUBLE = 85.0, 178.0
@@ -122,8 +124,17 @@ def new_figure(width: float = SINGLE, height: float = 60.0) -> Figure:
 
 
 def name_panel(axes: Axes, title: str) -> None:
-    """Write a panel's title over its left edge."""
-    axes.set_title(title, loc="left", fontweight="bold")
+    """Write a panel's title over its left edge, in two lines where one column of a page is too narrow for one."""
+    axes.set_title("\n".join(textwrap.wrap(title, 40, max_lines=2, placeholder="...")), loc="left", fontweight="bold")
+
+
+def shorten(name: str, length: int) -> str:
+    """A name that leaves room for its neighbours: what is longer ends in dots.
+
+    >>> shorten("person 12", 12), shorten("a person without a number", 12)
+    ('person 12', 'a person ...')
+    """
+    return name if len(name) <= length else name[: length - 3] + "..."
 
 
 def colour(number: int) -> str:
@@ -154,6 +165,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
         )
     written = Path(folder) / f"{name}.png", Path(folder) / f"{name}.svg"
     for file, facts in zip(written, ({"Software": None}, {"Date": None, "Creator": None})):
+        # Images inside an SVG are of this fineness; its lines and letters have none.
+        dots = _DPI if file.suffix == ".png" else _DPI // 2
         with write_atomically(file) as draft:
-            figure.savefig(draft, format=file.suffix[1:], dpi=_DPI, metadata=facts)
+            figure.savefig(draft, format=file.suffix[1:], dpi=dots, metadata=facts)
     return written
