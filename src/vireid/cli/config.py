@@ -24,6 +24,7 @@ __all__ = [
     "SweepConfig",
     "SweepName",
     "SynthConfig",
+    "TableConfig",
     "TrainConfig",
 ]
 
@@ -238,6 +239,30 @@ class EvaluateConfig:
     """MiB of work space for scoring, beside the features; re-ranking does not keep to it."""
     workers: int = 0
     """Processes that decode images ahead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableConfig:
+    """Published numbers and ours."""
+
+    runs: Positional[Annotated[tuple[Path, ...], arg(metavar="[RUN|RESULT.json ...]", help_behavior_hint="")]] = ()
+    """Runs that vireid evaluate has scored, or what its --json wrote; none shows the published rows alone."""
+    dataset: Annotated[
+        Literal["sysu", "regdb", "llcm"] | None, arg(metavar="{sysu,regdb,llcm}", help_behavior_hint="")
+    ] = None
+    """Whose tables; left out, those that there are results of, or sysu."""
+    setting: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="")] = ()
+    """Which tables, such as all-search or visible-to-infrared; left out, those that there are results of."""
+    method: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="")] = ()
+    """Of the published rows only these."""
+    format: Literal["markdown", "latex", "csv"] = "markdown"
+    """What to print; LaTeX needs the package booktabs."""
+    sort: Literal["year", "rank1", "map"] = "year"
+    """The order within a group: oldest first, or highest first."""
+    separate: Flag = False
+    """A row for each run, where runs that differ in seed or RegDB's trial alone would be averaged."""
+    out: OptionalFile = None
+    """Write there instead."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from vireid.cli.config import (
     SearchConfig,
     SweepConfig,
     SynthConfig,
+    TableConfig,
     TrainConfig,
 )
 from vireid.cli.gallery_config import (
@@ -35,6 +36,8 @@ from vireid.cli.gallery_config import (
     TokenConfig,
 )
 from vireid.cli.recipes import RECIPES, describe
+from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
+from vireid.cli.report_config import ReportConfig
 from vireid.types import VireidError
 
 __all__ = ["main"]
@@ -138,6 +141,35 @@ def _evaluate(config: Annotated[EvaluateConfig, arg(name="")]) -> int:
     return 0
 
 
+@app.command(name="table")
+def _table(config: Annotated[TableConfig, arg(name="")]) -> int:
+    r"""Put published numbers and your runs into one table, kept apart by protocol.
+
+    For example:
+      vireid table runs/first --dataset sysu --setting all-search \
+        --format latex --out table.tex
+    """
+    from vireid.cli.table import table_command
+
+    table_command(config)
+    return 0
+
+
+@app.command(name="report")
+def _report(config: Annotated[ReportConfig, arg(name="")]) -> int:
+    r"""Draw everything that can be shown of a run, into one page.
+
+    Earlier RUNs are what the last one is compared with.
+
+    For example:
+      vireid report runs/baseline runs/mscmnet --out report
+    """
+    from vireid.cli.report import report
+
+    report(config)
+    return 0
+
+
 @app.command(name="embed")
 def _embed(config: Annotated[EmbedConfig, arg(name="")]) -> int:
     r"""Write the vectors of a data set or of a folder of images.
@@ -229,6 +261,49 @@ def _gallery(
     from vireid.cli.gallery import gallery
 
     gallery(config)
+    return 0
+
+
+@app.command(name="card")
+def _card(config: Annotated[CardConfig, arg(name="")]) -> int:
+    """Write the card of a run: what it is, how it scored, its limits.
+
+    Your own words in it are kept.
+
+    For example:
+      vireid card runs/first --license cc-by-nc-4.0
+    """
+    from vireid.cli.sharing import card_command
+
+    card_command(config)
+    return 0
+
+
+@app.command(name="push")
+def _push(config: Annotated[PushConfig, arg(name="")]) -> int:
+    """Share a run on the Hugging Face Hub, privately unless told.
+
+    Weights, settings without paths, results, card and checksums go.
+
+    For example:
+      vireid push runs/first anna/day-and-night --dry-run
+    """
+    from vireid.cli.sharing import push_command
+
+    push_command(config)
+    return 0
+
+
+@app.command(name="pull")
+def _pull(config: Annotated[PullConfig, arg(name="")]) -> int:
+    """Make a run of a model on the Hugging Face Hub, its hashes checked.
+
+    For example:
+      vireid pull anna/day-and-night runs/theirs
+    """
+    from vireid.cli.sharing import pull_command
+
+    pull_command(config)
     return 0
 
 

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vireid.cli.markdown_table import markdown_table
 from vireid.cli.sweeps import Cell
 from vireid.evaluation.published import PublishedResult, published_results
 from vireid.models.cost import Cost
@@ -93,8 +94,7 @@ def to_markdown(rows: Sequence[Row], cells: Sequence[Cell]) -> str:
     columns += [*RATES.values(), "seeds"]
     costed = "parameters" in rows[0]
     columns += COSTS.values() if costed else []
-    lines = ["| " + " | ".join(columns) + " |"]
-    lines.append("|" + "|".join("---" if name in labels else "---:" for name in columns) + "|")
+    lines = []
     for row in rows:
         fields = {name: str(row[name]) for name in labels}
         fields["published Rank-1"], fields["published mAP"] = (
@@ -106,8 +106,8 @@ def to_markdown(rows: Sequence[Row], cells: Sequence[Cell]) -> str:
         fields["seeds"] = str(row["seeds"])
         if costed:
             fields |= {name: _number(row[key], 1 if key.startswith("latency") else 3) for key, name in COSTS.items()}
-        lines.append("| " + " | ".join(fields[name] for name in columns) + " |")
-    return "\n".join(lines)
+        lines.append([fields[name] for name in columns])
+    return markdown_table(columns, lines, left=labels)
 
 
 def _cost_columns(cost: Cost | None) -> Row:

@@ -1,0 +1,163 @@
+"""``vireid table``: published numbers and ours, kept apart where their protocols are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vireid.cli.config import TableConfig
+from vireid.cli.console import progress_console, say
+from vireid.cli.run_folder import FREE_TO_CHANGE
+from vireid.cli.sweep_table import PUBLISHED_SEARCHES
+from vireid.cli.table_formats import comparison_csv, comparison_latex, comparison_markdown
+from vireid.evaluation import StoredResult
+from vireid.evaluation.comparison import Comparison, compare
+from vireid.evaluation.published import PublishedResult, published_results
+from vireid.evaluation.repeats import Measured, gather
+from vireid.evaluation.standing import Standing, stand
+from vireid.evaluation.stored_results import RESULTS, read_result
+from vireid.models import WEIGHTS, fingerprint
+from vireid.training.run_record import CONFIG, read_run
+from vireid.types import VireidError, write_atomically
+
+__all__ = ["make_tables", "table_command"]
+
+# What tells one training from a repetition of another with the same settings.
+REPEATED = FREE_TO_CHANGE | {"seed", "trial"}
+
+
+def table_command(config: TableConfig) -> None:
+    """Print the tables, or write them to a file.
+
+    Raises:
+        VireidError: what `make_tables` refuses, or a file that cannot be written.
+    """
+    tables = make_tables(config)
+    match config.format:
+        case "markdown":
+            text = "\n".join(map(comparison_markdown, tables))
+        case "latex":
+            text = "\n".join(map(comparison_latex, tables))
+        case "csv":
+            text = comparison_csv(tables)
+    if config.out is None:
+        sys.stdout.write(text)
+        return
+    with write_atomically(config.out) as draft:
+        draft.write_text(text, encoding="utf-8")
+    say(f"written to {config.out}")
+
+
+def make_tables(config: TableConfig) -> list[Comparison]:
+    """Read the results and put them beside the published rows, one table for each search of a data set.
+
+    Raises:
+        VireidError: a run without results, a stale or damaged one, one that is given twice, an unknown setting or
+            method, or results that belong to none of the tables asked for.
+    """
+    rows = published_results()
+    for method in config.method:
+        published_results(method=method)
+    results = _read(config.runs)
+    ours = gather(results, average=not config.separate)
+    standings = {result.source: stand(result.evaluation) for result in results}
+    wanted = _choose(config, rows, [standing for standing in standings.values() if standing])
+    left = [
+        f"{source}: " + (f"{its.dataset}, {its.setting}" if its else "own data, of which there is no published table")
+        for source, its in standings.items()
+        if not (its and any(its.belongs_to(*place) for place in wanted))
+    ]
+    if results and len(left) == len(results):
+        raise VireidError(
+            "none of the results belongs to the tables asked for; choose with --dataset and --setting what there is: "
+            + "; ".join(left)
+        )
+    for line in left:
+        say(f"not shown: {line}", to=progress_console)
+    return [
+        compare(rows, ours, dataset=dataset, setting=setting, methods=config.method, sort=config.sort)
+        for dataset, setting in wanted
+    ]
+
+
+def _choose(
+    config: TableConfig, rows: Sequence[PublishedResult], standings: Sequence[Standing]
+) -> list[tuple[str, str]]:
+    """Data set and setting of each table: what was asked for, else what there are results of, else the usual search."""
+    usual = dict(PUBLISHED_SEARCHES.values())
+    if config.dataset:
+        datasets = [PUBLISHED_SEARCHES[config.dataset][0]]
+    elif standings:
+        datasets = [name for name in usual if any(its.dataset == name for its in standings)]
+    else:
+        datasets = [next(iter(usual))]
+    there = list(dict.fromkeys((row.dataset, row.setting) for row in rows if row.dataset in datasets))
+    for setting in config.setting:
+        if setting not in {name for _, name in there}:
+            known = "; ".join(
+                f"{dataset} has {', '.join(name for owner, name in there if owner == dataset)}" for dataset in datasets
+            )
+            raise VireidError(f"there is no table {setting!r}: {known}; another data set is chosen with --dataset")
+    if config.setting:
+        return [(dataset, setting) for dataset, setting in there if setting in config.setting]
+    measured = {(its.dataset, its.setting) for its in standings}
+    return [place for place in there if place in measured] or [(name, usual[name]) for name in datasets]
+
+
+def _read(paths: Sequence[Path]) -> list[Measured]:
+    """Every result of each run, and each single file; each once, and of the weights that its run has now."""
+    files: dict[Path, Path] = {}
+    for path in paths:
+        found = sorted((path / RESULTS).glob("*.json")) if path.is_dir() else [path]
+        if not found:
+            raise VireidError(
+                f"{path} has no results yet; run vireid evaluate first: "
+                f"vireid evaluate --checkpoint {path} --dataset NAME --root ROOT"
+            )
+        for file in found:
+            if file.resolve() in files:
+                raise VireidError(f"a result may be given once, but {file} is there twice; leave out the second {path}")
+            files[file.resolve()] = file
+    return [_measured(file) for file in files.values()]
+
+
+def _measured(file: Path) -> Measured:
+    stored = read_result(file)
+    source = f"{file}" + (f", {stored.measured[:10]}" if stored.measured else "")
+    run = file.absolute().parent.parent
+    if file.absolute().parent.name != RESULTS or not any((run / name).is_file() for name in (WEIGHTS, CONFIG)):
+        return Measured(
+            name=file.stem,
+            evaluation=stored.evaluation,
+            source=source,
+            weights=stored.weights,
+            notes=("a file outside a run: nothing shows that the weights have stayed the same",),
+        )
+    settings = read_run(run).settings
+    return Measured(
+        name=run.name,
+        evaluation=stored.evaluation,
+        source=source,
+        weights=stored.weights,
+        seed=settings.get("seed"),
+        settings={name: value for name, value in settings.items() if name not in REPEATED},
+        notes=_check_weights(file, run, stored),
+    )
+
+
+def _check_weights(file: Path, run: Path, stored: StoredResult) -> tuple[str, ...]:
+    """Nothing to say of a result of the run's present weights, a note where the run has none.
+
+    Raises:
+        VireidError: the run has other weights by now.
+    """
+    if not (run / WEIGHTS).is_file():
+        return ("the run's weights are gone: nothing shows that the result is theirs",)
+    measured, present = stored.weights.partition(" ")[0], fingerprint(run, "bn").partition(" ")[0]
+    if measured != present:
+        raise VireidError(
+            f"{file} is stale: it was measured with the weights {measured or 'of no known fingerprint'}, but the run "
+            f"has {present} now; measure again with vireid evaluate --checkpoint {file.parent.parent}, or remove the file"
+        )
+    return ()
