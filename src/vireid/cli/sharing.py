@@ -1,0 +1,68 @@
+"""``vireid card``, ``vireid push`` and ``vireid pull``: a run for others, and from others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vireid.cli.console import say
+from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
+from vireid.types import VireidError
+
+__all__ = ["card_command", "pull_command", "push_command", "refresh_card"]
+
+
+def card_command(config: CardConfig) -> None:
+    """Write the card, and say where.
+
+    Raises:
+        VireidError: see `vireid.sharing.write_card`.
+    """
+    from vireid.sharing import write_card
+
+    say(f"card in {write_card(config.run, license=config.license, overwrite=config.overwrite)}")
+
+
+def refresh_card(run: Path) -> None:
+    """Bring the card of a run up to date; one that its owner changed stays, and nothing else depends on it."""
+    from vireid.sharing import write_card
+
+    try:
+        say(f"card in {write_card(run)}")
+    except VireidError as error:
+        say(f"the card was not brought up to date: {error}")
+
+
+def push_command(config: PushConfig) -> None:
+    """Upload, or list what would be uploaded.
+
+    Raises:
+        VireidError: see `vireid.sharing.push`.
+    """
+    from vireid.sharing import push, shared_files
+    from vireid.sharing.hub import check_name
+
+    check_name(config.name)
+    options = {"license": config.license, "include_log": config.include_log}
+    who = "everybody" if config.public else "you and whom you let"
+    files = shared_files(config.run, name=config.name, **options)
+    say(f"{'would go' if config.dry_run else 'goes'} to {config.name}, to be seen by {who}:")
+    for file in files:
+        say(f"  {file.name:<60} {file.bytes:>14,} bytes")
+    if config.dry_run:
+        say("nothing was sent")
+        return
+    address = push(config.run, config.name, private=not config.public, message=config.message, **options)
+    say(f"shared: {address}")
+
+
+def pull_command(config: PullConfig) -> None:
+    """Fetch, check and put in place; say what to do next.
+
+    Raises:
+        VireidError: see `vireid.sharing.pull`.
+    """
+    from vireid.sharing import pull
+
+    run = pull(config.name, config.run, revision=config.revision, sha256=config.sha256)
+    say(f"{config.name} is in {run}; its hashes are right and its weights fit")
+    say(f"next: read {run / 'README.md'}, then vireid search --checkpoint {run} --queries night.jpg --gallery crops")

@@ -1,0 +1,86 @@
+"""Everything that a card may say of a run, read from its directory; what is not written there is not known."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+
+from vireid.evaluation import StoredResult, read_results
+from vireid.models import WEIGHTS
+from vireid.models.reference_file import sha256_of
+from vireid.training import RunRecord, read_run
+from vireid.types import VireidError
+
+__all__ = ["DescribedRun", "describe_run"]
+
+CLASSIFIER = "head.classifier.weight"
+"""In the weights: identities x numbers of a vector."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DescribedRun:
+    """A run directory as a card sees it.
+
+    Attributes:
+        network: the keywords of `vireid.models.build_network`.
+        facts: what was saved with the weights, such as recipe, data set and checkpoint rule.
+        parameters: numbers in the weights.
+        dimension: numbers in a vector; None where the weights do not tell.
+        weights_bytes: size of their file.
+        sha256: of the file of weights.
+        record: settings, versions, hardware and steps of the training.
+        results: those of these very weights.
+        stale: how many results in the directory are of other weights, or do not say of which.
+    """
+
+    network: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    parameters: int
+    dimension: int | None
+    weights_bytes: int
+    sha256: str
+    record: RunRecord
+    results: list[StoredResult]
+    stale: int
+
+
+def describe_run(run: Path) -> DescribedRun:
+    """Read a finished run; the network is not built.
+
+    Raises:
+        VireidError: no finished run there, or a file of it that is damaged.
+    """
+    run = Path(run)
+    file = run / WEIGHTS
+    if not run.is_dir() or not file.is_file():
+        raise VireidError(f"a card and sharing need a finished run directory, but {run} has no {WEIGHTS}; name one")
+    try:
+        with safetensors.safe_open(file, framework="np") as content:
+            document = json.loads((content.metadata() or {}).get("vireid", "null"))
+            shapes = {key: content.get_slice(key).get_shape() for key in content.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise VireidError(f"{file} is not a whole file of weights: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("network"), dict):
+        raise VireidError(f"{file} holds weights of another library: it does not say how to build its network")
+    facts = document.get("facts")
+    sha256 = sha256_of(file)
+    results = read_results(run)
+    # A fingerprint is the first digits of the weights' hash, then the feature.
+    fresh = [result for result in results if result.weights.split(" ")[0] == sha256[:16]]
+    return DescribedRun(
+        network=document["network"],
+        facts=facts if isinstance(facts, dict) else {},
+        parameters=sum(math.prod(shape) for shape in shapes.values()),
+        dimension=shapes.get(CLASSIFIER, (None, None))[-1],
+        weights_bytes=file.stat().st_size,
+        sha256=sha256,
+        record=read_run(run),
+        results=fresh,
+        stale=len(results) - len(fresh),
+    )

@@ -1,0 +1,73 @@
+"""A run to the Hub, in one commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import RepositoryNotFoundError
+
+from vireid.sharing.hub import TIMEOUT, check_name, talking_to_hub
+from vireid.sharing.shared_files import is_shared, shared_files
+from vireid.types import VireidError
+
+__all__ = ["push"]
+
+
+def push(
+    run: Path,
+    name: str,
+    *,
+    private: bool = True,
+    license: str | None = None,
+    message: str | None = None,
+    include_log: bool = False,
+    token: str | bool | None = None,
+) -> str:
+    """Upload a run's weights, settings without paths, results, card and checksums; see `shared_files`.
+
+    Results of an older push that are no longer the run's are removed in the same commit; other files stay.
+
+    Args:
+        name: ``namespace/name``; made if it is not there.
+        private: True for you and whom you let; a repository that is there and otherwise is refused, not changed.
+        message: of the commit.
+        token: None for the usual places (``HF_TOKEN``, ``hf auth login``).
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        VireidError: a name of another form, a run that cannot be shared, a repository that is there and not as
+            ``private`` says, no token, no right, no network.
+    """
+    check_name(name)
+    files = shared_files(run, name=name, license=license, include_log=include_log)
+    api = HfApi(token=token)
+    with talking_to_hub(name):
+        try:
+            there = api.model_info(name, timeout=TIMEOUT)
+        except RepositoryNotFoundError:
+            there = None
+    if there is not None and bool(there.private) != private:
+        raise VireidError(
+            f"{name} is private already, which a push does not change; push without --public, then open it on its page"
+            if there.private
+            else f"{name} is public already: everybody may read what goes there; say --public, or take another name"
+        )
+    with talking_to_hub(name):
+        if there is None:
+            api.create_repo(name, private=private)
+        names = {file.name for file in files}
+        held = [entry.rfilename for entry in (there.siblings or [])] if there else []
+        operations = [
+            CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=file.content)
+            if isinstance(file.content, bytes)
+            else CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=str(file.content))
+            for file in files
+        ]
+        gone = [CommitOperationDelete(path_in_repo=each) for each in held if is_shared(each) and each not in names]
+        commit = api.create_commit(
+            name, [*operations, *gone], commit_message=message or f"Share {Path(run).name} by vireid"
+        )
+    return commit.commit_url
