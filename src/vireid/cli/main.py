@@ -36,7 +36,6 @@ from vireid.cli.gallery_config import (
     TokenConfig,
 )
 from vireid.cli.recipes import RECIPES, describe
-from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
 from vireid.cli.report_config import ReportConfig
 from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
 from vireid.types import VireidError
@@ -262,49 +261,6 @@ def _gallery(
     from vireid.cli.gallery import gallery
 
     gallery(config)
-    return 0
-
-
-@app.command(name="card")
-def _card(config: Annotated[CardConfig, arg(name="")]) -> int:
-    """Write the card of a run: what it is, how it scored, its limits.
-
-    Your own words in it are kept.
-
-    For example:
-      vireid card runs/first --license cc-by-nc-4.0
-    """
-    from vireid.cli.sharing import card_command
-
-    card_command(config)
-    return 0
-
-
-@app.command(name="push")
-def _push(config: Annotated[PushConfig, arg(name="")]) -> int:
-    """Share a run on the Hugging Face Hub, privately unless told.
-
-    Weights, settings without paths, results, card and checksums go.
-
-    For example:
-      vireid push runs/first anna/day-and-night --dry-run
-    """
-    from vireid.cli.sharing import push_command
-
-    push_command(config)
-    return 0
-
-
-@app.command(name="pull")
-def _pull(config: Annotated[PullConfig, arg(name="")]) -> int:
-    """Make a run of a model on the Hugging Face Hub, its hashes checked.
-
-    For example:
-      vireid pull anna/day-and-night runs/theirs
-    """
-    from vireid.cli.sharing import pull_command
-
-    pull_command(config)
     return 0
 
 
