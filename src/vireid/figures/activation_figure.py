@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vireid.figures.evidence import overlay_evidence
 from vireid.figures.image_sheet import SMALL, ImageSheet, shorten
 from vireid.figures.style import DOUBLE
 from vireid.types import VireidError
@@ -34,8 +33,9 @@ def draw_activation_maps(
 ) -> Figure:
     """Draw a column an image: the image, and beneath it the map of each network laid over it.
 
-    In each overlay the largest value has the full colour: compare places of one overlay, not overlays. For what the
-    maps are and are not see `activation_maps`.
+    In each overlay the largest value has the full colour: compare places of one overlay, not overlays. A line goes
+    round what is above half of it, for gray print. An overlay without colour has no value above 0: weighed together,
+    the channels raise the score at no place. For what the maps are and are not see `activation_maps`.
 
     Args:
         images: RGB, up to 12, of both modalities: for example six visible ones, then six infrared ones.
@@ -70,13 +70,14 @@ def draw_activation_maps(
         left = _MARGIN + column * (wide + _GAP)
         lines = [shorten(line, SMALL, wide) for line in caption.splitlines()[:2]]
         sheet.write("\n".join(lines), left + wide / 2, _HEAD - 0.8, across="center", upright="bottom")
-        overlays = [overlay_evidence(image, of_network[column]) for of_network in maps.values()]
-        for row, pixels in enumerate((image, *overlays)):
-            sheet.place(pixels, left, _HEAD + row * (high + _GAP), wide, high)
+        sheet.place(image, left, _HEAD, wide, high)
+        for row, of_network in enumerate(maps.values(), start=1):
+            sheet.place_heat(image, of_network[column], left, _HEAD + row * (high + _GAP), wide, high)
+    empty = any(float(of_network[row].max()) <= 0 for of_network in maps.values() for row in range(len(images)))
     sheet.heat_bar(
         _MARGIN,
         _HEAD + (1 + len(maps)) * (high + _GAP) + 1,
         low="Grad-CAM: 0",
-        high="the largest value of each overlay",
+        high="the largest value of each overlay" + (" (no colour: none above 0)" if empty else ""),
     )
     return sheet.figure

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from vireid.figures.evidence import GRID, images_without
 from vireid.models import ALB, CrossAttention, Network, Scale
@@ -101,20 +100,16 @@ def alb_attention(
     for chunk in images[1:].split(_AT_ONCE):
         tapped.embed(chunk, modality)
         brought = [tap.shallow for tap in taps]
+        as_many = images[:1].expand(len(chunk), -1, -1, -1)
         for tap, shallow, turned in zip(taps, brought, turns):
             if shallow is not None:
                 tap.given = shallow
-                turned.append(1 - tapped.embed(images[:1].expand(len(chunk), -1, -1, -1), modality) @ whole[0])
+                turned.append(1 - tapped.embed(as_many, modality) @ whole[0])
                 tap.given = None
+    places = [torch.cat(turned).clamp(min=0).view(grid).cpu().numpy() if turned else None for turned in turns]
     return [
-        AlbAttention(
-            level,
-            scale,
-            tokens,
-            mined,
-            torch.cat(turned).clamp(min=0).view(grid).cpu().numpy() if level is not None else None,
-        )
-        for level, (scale, tokens, mined), turned in zip(tapped.mimb.sources, seen, turns, strict=True)
+        AlbAttention(level, scale, tokens, mined, of_block)
+        for level, (scale, tokens, mined), of_block in zip(tapped.mimb.sources, seen, places, strict=True)
     ]
 
 
@@ -131,10 +126,10 @@ class _Tap:
         block.register_forward_pre_hook(self._meet)
         for module in (block.norm_deep, block.norm_shallow, block.attention.out_proj):
             if module is not None:
-                self._keep(module)
+                module.register_forward_hook(self._keep)
 
-    def _keep(self, module: nn.Module) -> RemovableHandle:
-        return module.register_forward_hook(lambda _, inputs, output: self.outputs.update({module: output}))
+    def _keep(self, module: nn.Module, inputs: object, output: Tensor) -> None:
+        self.outputs[module] = output
 
     def _meet(self, module: nn.Module, inputs: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
         self.deep, self.shallow = inputs

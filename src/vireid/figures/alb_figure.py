@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from vireid.figures.alb_attention import AlbAttention
-from vireid.figures.evidence import overlay_evidence
 from vireid.figures.image_sheet import SMALL, ImageSheet, shorten
 from vireid.figures.style import DOUBLE, SEQUENTIAL, look, new_figure
 from vireid.types import VireidError
@@ -40,8 +39,8 @@ def draw_alb_attention(
 
     Laid over the image is `AlbAttention.places`: how far the embedding turns when this ALB alone does not see the
     place. In each overlay the largest value has the full colour, and is written beneath it, for scales differ much;
-    compare places of one overlay by colour, and scales of one image by these numbers. A block of self-attention has no
-    scale of its own and is left gray.
+    compare places of one overlay by colour, and scales of one image by these numbers. A line goes round what is above
+    half of it, for gray print. A block of self-attention has no scale of its own and is left gray.
 
     Args:
         images: RGB; with ``across`` 2 the visible and the infrared image of a person, then of the next.
@@ -72,11 +71,11 @@ def draw_alb_attention(
         for place, block in enumerate(blocks_of_image, start=1):
             start = left + place * (wide + _GAP)
             values = np.zeros((1, 1), dtype=np.float32) if block.places is None else block.places
-            told = "no own scale" if block.places is None else f"up to {block.places.max():.2g}"
+            told = "no own scale" if block.places is None else f"up to {block.places.max():#.2g}"
             sheet.write(
                 _in_lines(_heading(block), wide), start + wide / 2, top - 0.7, across="center", upright="bottom"
             )
-            sheet.place(overlay_evidence(image, values), start, top, wide, high)
+            sheet.place_heat(image, values, start, top, wide, high)
             sheet.write(told, start + wide / 2, top + high + 0.6, across="center")
     sheet.heat_bar(
         _MARGIN,
@@ -95,7 +94,8 @@ def draw_token_attention(
 
     Tokens are channels, without an order of their own: in each column of the figure they are put into the order of how
     much attention they are given, over all its images, most first; both sides alike. Weights are multiplied by the
-    number of tokens, so that 1 is even attention; one scale of colours for the whole figure.
+    number of tokens, so that 1 is even attention; one scale of colours for the whole figure, from which the highest and
+    the lowest half per cent stick out.
 
     Args:
         captions: a line for each image.
@@ -108,15 +108,18 @@ def draw_token_attention(
     blocks = _check(len(captions), captions, attentions)
     figure = new_figure(width, 10 + len(captions) * (width - 20) / blocks)
     grid = figure.subplots(len(captions), blocks, squeeze=False)
-    largest = max(float(block.tokens.max()) * len(block.tokens) for block in itertools.chain(*attentions))
+    weights = np.concatenate([block.tokens.ravel() * len(block.tokens) for block in itertools.chain(*attentions)])
+    # A few weights far from all others would leave the rest one gray.
+    low, high = np.percentile(weights, (0.5, 99.5))
     drawn = None
     for column in range(blocks):
         order = _order([row[column] for row in attentions])
         for axes, row, caption in zip(grid[:, column], attentions, captions):
             tokens = row[column].tokens
             ordered = tokens[np.ix_(order, order)] * len(tokens)
-            drawn = axes.imshow(ordered, cmap=SEQUENTIAL, vmin=0, vmax=largest, interpolation="none")
+            drawn = axes.imshow(ordered, cmap=SEQUENTIAL, vmin=low, vmax=high, interpolation="none")
             axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(True)
             if column == 0:
                 axes.set_ylabel(f"{caption}\ntoken that asks")
             if row is attentions[0]:
@@ -124,7 +127,7 @@ def draw_token_attention(
             if row is attentions[-1]:
                 axes.set_xlabel("token that is asked")
     assert drawn is not None
-    figure.colorbar(drawn, ax=grid, label="weight x number of tokens", fraction=0.03, pad=0.01)
+    figure.colorbar(drawn, ax=grid, label="weight x number of tokens", extend="both", fraction=0.03, pad=0.01)
     return figure
 
 

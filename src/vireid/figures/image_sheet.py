@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
 from vireid.figures.evidence import overlay_evidence
@@ -15,7 +16,7 @@ from vireid.figures.style import INK, look, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["SMALL", "ImageSheet", "text_width"]
+__all__ = ["SMALL", "ImageSheet", "fit", "shorten", "text_width"]
 
 SMALL = 5.5
 """Points of the smallest print."""
@@ -64,6 +65,34 @@ class ImageSheet:
             interpolation="none",
             origin="upper",
         )
+        self._axes.set(xlim=(0, self._limits[0]), ylim=(self._limits[1], 0))
+
+    def place_heat(
+        self,
+        pixels: UInt8[np.ndarray, "h w 3"],
+        values: Float32[np.ndarray, "rows columns"],
+        left: float,
+        top: float,
+        width: float,
+        height: float,
+    ) -> None:
+        """Fit an image with numbers over it as `vireid.figures.overlay_evidence` lays them, and a line at half the most.
+
+        In gray print a bright place may be heat or a white shirt: the line tells.
+        """
+        self.place(overlay_evidence(pixels, values), left, top, width, height)
+        if values.max() <= 0:
+            return
+        left, top, width, height = fit(pixels, left, top, width, height)
+        size = max(2, round(width * _DOTS / 2)), max(2, round(height * _DOTS / 2))
+        smooth = cv2.resize(values.clip(min=0) / values.max(), size, interpolation=cv2.INTER_CUBIC)
+        xs = left + (np.arange(size[0]) + 0.5) * width / size[0]
+        ys = top + (np.arange(size[1]) + 0.5) * height / size[1]
+        # A border of zeros closes the line where heat reaches the edge.
+        closed = np.pad(smooth, 1)
+        xs, ys = np.r_[left, xs, left + width], np.r_[top, ys, top + height]
+        for colour, line in (("black", 0.34), ("white", 0.14)):
+            self._axes.contour(xs, ys, closed, levels=[0.5], colors=colour, linewidths=line * 72 / 25.4, zorder=3)
         self._axes.set(xlim=(0, self._limits[0]), ylim=(self._limits[1], 0))
 
     @look()
@@ -120,10 +149,13 @@ class ImageSheet:
         """The colours that `vireid.figures.overlay_evidence` lays over a middle gray, and what their ends mean."""
         ramp: Float[np.ndarray, "1 n"] = np.linspace(0, 1, _RAMP, dtype=np.float32)[None]
         gray = np.full((6, _RAMP, 3), 128, dtype=np.uint8)
-        inset = text_width(low, SMALL) + 1
-        self.write(low, left, top + 1.1, upright="center")
-        self.place(overlay_evidence(gray, ramp), left + inset, top, width, width * 6 / _RAMP)
-        self.write(high, left + inset + width + 1, top + 1.1, upright="center")
+        inset = left + text_width(low, SMALL) + 1
+        middle = top + width * 3 / _RAMP
+        self.write(low, left, middle, upright="center")
+        self.place(overlay_evidence(gray, ramp), inset, top, width, width * 6 / _RAMP)
+        for colour, line in (("black", 0.34), ("white", 0.14)):
+            self.line([inset + width / 2] * 2, [top, 2 * middle - top], colour=colour, width=line)
+        self.write(f"{high}; the line is at half of it", inset + width + 1, middle, upright="center")
 
 
 def fit(
