@@ -30,7 +30,7 @@ def test_a_published_file_becomes_a_run(tmp_path, capsys):
     assert json.loads((out / "import.json").read_text()) == facts
     assert network.image_size == (288, 144)
     assert facts["published"] == {"mAP": 0.4765, "epoch": 48}
-    assert sorted(path.name for path in out.iterdir()) == ["import.json", "weights.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "import.json", "weights.safetensors"]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "agw for images 288 x 144 (height x width), trained on 395 identities"
     assert "  the file says mAP 0.4765" in lines

@@ -40,6 +40,7 @@ def weights(out):
 def test_a_run_keeps_its_settings_versions_log_and_weights(tiny_run):
     # Other tests measure the shared run, too.
     assert {file.name for file in tiny_run.iterdir()} - {"results"} == {
+        "README.md",
         "config.json",
         "log.jsonl",
         "state.pt",

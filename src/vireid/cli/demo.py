@@ -18,6 +18,7 @@ from vireid.cli.gallery_config import IndexConfig
 from vireid.cli.index import index
 from vireid.cli.plan import Plan, make_plan
 from vireid.cli.recipes import RECIPES
+from vireid.cli.sharing import refresh_card
 from vireid.cli.synth import synth
 from vireid.cli.train import network_arguments, train
 from vireid.data import diagnose
@@ -66,6 +67,7 @@ def demo(config: DemoConfig) -> None:
     }
     embeddings["trained"].save(results / "test_embeddings.npz")
     table = _measure(plans, embeddings, run, results / "results.json")
+    refresh_card(run)
     picture = results / "ranked.png"
     _draw(records, embeddings["trained"], plans["all"].trials[0].gallery_rows, picture)
     console.print(table)

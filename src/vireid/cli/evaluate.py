@@ -15,6 +15,7 @@ from vireid.cli.console import console, quiet_unless_first, say
 from vireid.cli.device import pick_device
 from vireid.cli.embedding import embed_by_all
 from vireid.cli.plan import Plan, make_plan
+from vireid.cli.sharing import refresh_card
 from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial, rows_of, store_result
 from vireid.models import WEIGHTS, fingerprint, load_network
 from vireid.retrieval import autocast_type
@@ -64,6 +65,7 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation | None:
     _show(result)
     if config.checkpoint is not None and (config.checkpoint / WEIGHTS).is_file():
         kept = store_result(config.checkpoint, result, weights=fingerprint(config.checkpoint, config.feature))
+        refresh_card(config.checkpoint)
         say(f"kept in {kept}")
     if config.json is not None:
         with write_atomically(config.json) as draft:

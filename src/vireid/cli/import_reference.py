@@ -8,6 +8,7 @@ from typing import Any
 
 from vireid.cli.config import ImportConfig
 from vireid.cli.console import say
+from vireid.cli.sharing import refresh_card
 from vireid.models import WEIGHTS, Network, save_network
 from vireid.models.reference import import_reference
 from vireid.types import VireidError, write_atomically
@@ -39,6 +40,7 @@ def import_command(config: ImportConfig) -> Path:
     save_network(network, out / WEIGHTS, facts=facts)
     with write_atomically(out / FACTS) as draft:
         draft.write_text(json.dumps(facts, indent=2))
+    refresh_card(out)
     _report(network, facts, config)
     return out
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from vireid.cli.console import say
 from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
+from vireid.sharing import pull, push, shared_files, write_card
+from vireid.sharing.hub import check_name
 from vireid.types import VireidError
 
 __all__ = ["card_command", "pull_command", "push_command", "refresh_card"]
@@ -17,17 +19,13 @@ def card_command(config: CardConfig) -> None:
     Raises:
         VireidError: see `vireid.sharing.write_card`.
     """
-    from vireid.sharing import write_card
-
     say(f"card in {write_card(config.run, license=config.license, overwrite=config.overwrite)}")
 
 
 def refresh_card(run: Path) -> None:
-    """Bring the card of a run up to date; one that its owner changed stays, and nothing else depends on it."""
-    from vireid.sharing import write_card
-
+    """Bring the card of a run up to date; one that its owner changed between the marks stays, and a line says so."""
     try:
-        say(f"card in {write_card(run)}")
+        write_card(run)
     except VireidError as error:
         say(f"the card was not brought up to date: {error}")
 
@@ -38,9 +36,6 @@ def push_command(config: PushConfig) -> None:
     Raises:
         VireidError: see `vireid.sharing.push`.
     """
-    from vireid.sharing import push, shared_files
-    from vireid.sharing.hub import check_name
-
     check_name(config.name)
     options = {"license": config.license, "include_log": config.include_log}
     who = "everybody" if config.public else "you and whom you let"
@@ -61,8 +56,6 @@ def pull_command(config: PullConfig) -> None:
     Raises:
         VireidError: see `vireid.sharing.pull`.
     """
-    from vireid.sharing import pull
-
     run = pull(config.name, config.run, revision=config.revision, sha256=config.sha256)
     say(f"{config.name} is in {run}; its hashes are right and its weights fit")
     say(f"next: read {run / 'README.md'}, then vireid search --checkpoint {run} --queries night.jpg --gallery crops")

@@ -20,6 +20,7 @@ from vireid.cli.recipe_config import NetworkConfig
 from vireid.cli.recipes import method_of, reconstruction_of
 from vireid.cli.run_folder import claimed, is_finished
 from vireid.cli.selection import BestOnTest
+from vireid.cli.sharing import refresh_card
 from vireid.data import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, PixelCache, count_part_maps, open_pixel_cache, read
 from vireid.data.sampler import IdentitySampler
 from vireid.models import (
@@ -113,6 +114,7 @@ def train(config: TrainConfig) -> Path:
         return out
     network, facts = selection.best() if selection else (network, facts | {"checkpoint_rule": "last epoch"})
     save_network(network, out / WEIGHTS, facts=facts)
+    refresh_card(out)
     say(f"weights in {out / WEIGHTS}")
     return out
 
