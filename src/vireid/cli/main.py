@@ -26,6 +26,7 @@ from vireid.cli.config import (
     TableConfig,
     TrainConfig,
 )
+from vireid.cli.export_config import ExportConfig
 from vireid.cli.gallery_config import (
     GalleryCompactConfig,
     GalleryDeleteConfig,
@@ -195,6 +196,21 @@ def _search(config: Annotated[SearchConfig, arg(name="")]) -> int:
     from vireid.cli.search import search_command
 
     search_command(config)
+    return 0
+
+
+@app.command(name="export")
+def _export(config: Annotated[ExportConfig, arg(name="")]) -> int:
+    r"""Write a run for ONNX Runtime or torch.export, compared with the run.
+
+    For example:
+      vireid export runs/first --to onnx --out exports/first
+      vireid export runs/first --to onnx --precision int8 \
+        --dataset sysu --root world --out exports/first-int8
+    """
+    from vireid.cli.export import export_command
+
+    export_command(config)
     return 0
 
 

@@ -1,0 +1,207 @@
+"""The plots of a report, none of which shows a person, each with the words that say what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from vireid.cli.report_drawing import Drawing, keep
+from vireid.cli.report_runs import ReportedRun
+from vireid.evaluation import Averages, Evaluation
+from vireid.figures import (
+    MapPanel,
+    by_camera,
+    by_person,
+    draw_accuracy_by_camera,
+    draw_accuracy_by_person,
+    draw_cmc,
+    draw_distances,
+    draw_embedding_map,
+    draw_losses,
+    pair_distances,
+    pick_persons,
+    project,
+)
+from vireid.figures.alb_figure import draw_token_attention
+from vireid.figures.embedding_map import Projection
+from vireid.figures.report import Picture
+
+__all__ = [
+    "accuracy_pictures",
+    "cmc_picture",
+    "distance_pictures",
+    "loss_picture",
+    "map_pictures",
+    "token_pictures",
+]
+
+MAPPED = 20
+
+
+def cmc_picture(folder: Path, results: Mapping[str, Evaluation], chance: Averages | None) -> Picture:
+    """Matching curves of all results, which are of one protocol."""
+    curves = {label: result.mean["cmc"] for label, result in results.items()}
+    if chance is not None:
+        curves["chance"] = chance["cmc"]
+    *_, last = results.values()
+    named = "; ".join(
+        f"{label}: {100 * curve[0]:.1f} at rank 1, {100 * curve[9]:.1f} at rank 10, {100 * curve[19]:.1f} at rank 20"
+        for label, curve in curves.items()
+    )
+    return keep(
+        draw_cmc(curves),
+        folder,
+        "cmc",
+        alt=f"Matching curves from rank 1 to 20, percent. {named}.",
+        caption=f"Share of queries with a true match among the first ranks, mean over trials; {last.protocol.name}.",
+    )
+
+
+def loss_picture(folder: Path, runs: Sequence[ReportedRun]) -> Picture:
+    """Terms of the loss and learning rate of every run that kept a log.
+
+    Raises:
+        VireidError: none did.
+    """
+    logged = {run.label: run.record.steps for run in runs if run.record.steps}
+    lengths = "; ".join(f"{label}: {steps[-1]['epoch'] + 1} epochs" for label, steps in logged.items())
+    return keep(
+        draw_losses(logged),
+        folder,
+        "losses",
+        alt=f"Curves of each term of the loss over the epochs, and of the learning rate beneath. {lengths}.",
+        caption="Each term of the loss at every step (faint) and smoothed over 3 % of the training, with the learning "
+        "rate beneath. Terms of different losses have different units: compare a curve with itself.",
+    )
+
+
+def map_pictures(drawing: Drawing) -> list[Picture]:
+    """The same people on a map of each network, by t-SNE, and by UMAP where that is installed.
+
+    Raises:
+        VireidError: too few people whom both modalities have seen.
+    """
+    records = drawing.data.plan.records
+    persons = pick_persons(records.persons, records.infrared, MAPPED, drawing.seed)
+    rows = records.rows(persons=persons.tolist())
+    methods: list[tuple[Projection, str]] = [("t-sne", "t-SNE")]
+    if find_spec("umap") is not None:
+        methods.append(("umap", "UMAP"))
+    pictures = []
+    for method, name in methods:
+        panels = [
+            MapPanel(
+                each.label,
+                project(each.embeddings.features[rows], method=method, seed=drawing.seed),
+                records.persons[rows],
+                records.infrared[rows],
+            )
+            for each in drawing.networks
+        ]
+        pictures.append(
+            keep(
+                draw_embedding_map(panels),
+                drawing.folder,
+                f"map-{method}",
+                alt=f"{name} map of {len(rows)} embeddings of {len(persons)} people, a panel for each of "
+                f"{', '.join(panel.title for panel in panels)}; people by colour and number, modalities by shape.",
+                caption=f"{name} of the embeddings of {len(persons)} people whom both modalities have seen, drawn by "
+                f"seed {drawing.seed} from all {len(set(records.persons.tolist()))} of the test, with all their "
+                "images. A number is a person, the same in each panel; circles are visible, triangles infrared. Where "
+                "modalities have met, both shapes of a person lie together. Sizes of groups and gaps between them are "
+                "the method's own.",
+            )
+        )
+    return pictures
+
+
+def distance_pictures(drawing: Drawing) -> list[Picture]:
+    """Distances of the same and of different people by each network.
+
+    Raises:
+        VireidError: no pairs of one kind.
+    """
+    records = drawing.data.plan.records
+    panels = {
+        each.label: pair_distances(each.embeddings.features, records.persons, records.infrared, seed=drawing.seed)
+        for each in drawing.networks
+    }
+    means = "; ".join(
+        f"{label}: same person {pairs.intra_mean:.3f}, different people {pairs.inter_mean:.3f}, difference "
+        f"{pairs.delta:.3f}"
+        for label, pairs in panels.items()
+    )
+    return [
+        keep(
+            draw_distances(panels),
+            drawing.folder,
+            "distances",
+            alt=f"Histograms of cosine distances from infrared to visible images. Means of {means}.",
+            caption="Cosine distance of every infrared to every visible image of the test, of one person and of "
+            "different people; bars of each kind sum to 1, lines are the means of all pairs, and δ is their "
+            "difference: the larger, the better told apart. Embeddings of different networks have scales of their own, "
+            "so compare overlaps rather than distances.",
+        )
+    ]
+
+
+def accuracy_pictures(drawing: Drawing) -> list[Picture]:
+    """Where the mistakes of the reported network lie."""
+    records = drawing.data.plan.records
+    cameras, persons = by_camera(drawing.outcomes, records), by_person(drawing.outcomes, records)
+    best, worst = (
+        " and ".join(str(records.person_names.get(one, one)) for one in some)
+        for some in (persons.persons[::-1][:3].tolist(), persons.persons[:3].tolist())
+    )
+    rates = "; ".join(
+        f"camera {records.camera_names.get(camera, camera)}: {100 * rate:.1f}"
+        for camera, rate in zip(cameras.query_cameras.tolist(), cameras.overall_rank1.tolist())
+    )
+    hidden = " Camera 3 may not see camera 2, which looks at the same place." if drawing.data.dataset == "sysu" else ""
+    return [
+        keep(
+            draw_accuracy_by_camera(cameras, records),
+            drawing.folder,
+            "accuracy-by-camera",
+            alt=f"Table of Rank-1 by camera of the query and of the gallery. Against the whole gallery, {rates}.",
+            caption=f"Rank-1 of {drawing.reported.label} by the camera of the query, against the images of one camera "
+            "alone and against all, over all trials; n is the number of queries whose person is there. "
+            f"{drawing.protocol}.{hidden}",
+        ),
+        keep(
+            draw_accuracy_by_person(persons, records),
+            drawing.folder,
+            "accuracy-by-person",
+            alt=f"Bars of the mean average precision of each of {len(persons.persons)} people, easiest first. The "
+            f"easiest are {best}, the hardest {worst}.",
+            caption=f"Mean average precision of each person's queries with {drawing.reported.label}, over all trials; "
+            f"{drawing.protocol}. With few queries a person, much of the difference is chance.",
+        ),
+    ]
+
+
+def token_pictures(drawing: Drawing) -> list[Picture]:
+    """Which token asks which in each ALB of the reported network; none without MIMB.
+
+    Raises:
+        VireidError: nobody was seen by both modalities.
+    """
+    if drawing.reported.network.mimb is None:
+        return []
+    records, seen = drawing.data.plan.records, drawing.attentions
+    first = [row for row in seen if records[row].person == records[next(iter(seen))].person]
+    captions = [f"{records[row].modality.value} image" for row in first]
+    return [
+        keep(
+            draw_token_attention(captions, [seen[row] for row in first]),
+            drawing.folder,
+            "alb-tokens",
+            alt=f"A table of shades for each ALB of {drawing.reported.label} and each of {len(first)} images: "
+            "attention weights from token to token.",
+            caption=f"Attention weights of each ALB of {drawing.reported.label} between its tokens, averaged over the "
+            "heads, for a visible and an infrared image of one person, drawn by seed "
+            f"{drawing.seed}. Tokens are channels: they are ordered by the attention that they are given. 1 is even "
+            "attention; a scale whose table is of one shade mixes all its channels alike.",
+        )
+    ]
