@@ -11,7 +11,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -28,6 +28,7 @@ __all__ = [
     "Score",
     "VireidError",
     "VireidWarning",
+    "left_drafts",
     "write_atomically",
 ]
 
@@ -351,3 +352,8 @@ class write_atomically:  # noqa: N801 - a context manager that reads as a verb
 
     def _failure(self, error: OSError) -> VireidError:
         return VireidError(f"cannot write {self.file}: {error.strerror or error}; nothing was left half-written")
+
+
+def left_drafts(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Drafts of `write_atomically` for some files of a folder; where nobody writes, a killed process left them."""
+    return [draft for name in names for draft in folder.glob(f".{name}.*")]

@@ -96,11 +96,11 @@ def test_bytes_of_any_kind_are_refused_in_one_line(file):
         assert "\n" not in said
 
 
-@pytest.mark.parametrize("state", [{"format": 2}, {"epoch": 1}, [1, 2]])
+@pytest.mark.parametrize("state", [{"format": 3}, {"epoch": 1}, [1, 2]])
 def test_another_format_is_refused(file, state):
     torch.save(state, file)
     found = state.get("format") if isinstance(state, dict) else None
-    assert refusal(file) == f"{file} is a training state of format {found}, this version reads 1; train again"
+    assert refusal(file) == f"{file} is a training state of format {found}, this version reads 1 and 2; train again"
 
 
 class Runs:

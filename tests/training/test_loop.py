@@ -11,7 +11,7 @@ from PIL import Image
 from vireid.data import load_batch, open_pixel_cache
 from vireid.data.sampler import IdentitySampler
 from vireid.models import QUADRUPLE_STREAMS, build_network
-from vireid.training import Targets, fit, loop, make_criterion
+from vireid.training import Targets, TrainingStopped, fit, load_failed_step, loop, make_criterion
 from vireid.training.batches import TrainingBatches
 from vireid.transforms import make_views
 from vireid.types import Modality, Record, Records, VireidError
@@ -210,14 +210,91 @@ def test_fp16_without_a_gpu_is_refused(records, tmp_path):
         train(records, tmp_path, precision="16", accelerator="auto")
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(records, tmp_path):
-    def criterion(output, targets):
-        terms = make_criterion()(output, targets)
-        return terms | {"broken": output.features.sum() * float("nan")}
+def broken_at(step):
+    """A criterion with a term that is NaN from a step on."""
+    calls = []
 
-    with pytest.raises(VireidError, match="its term 'broken' is nan at step 0"):
-        train(records, tmp_path, criterion=criterion)
-    assert not (tmp_path / "state.pt").exists()
+    def criterion(output, targets):
+        calls.append(step)
+        return make_criterion()(output, targets) | {
+            "broken": output.features.sum() * (float("nan") if len(calls) > step else 0.0)
+        }
+
+    return criterion
+
+
+@pytest.mark.parametrize("step", [0, 4])
+def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(records, tmp_path, step):
+    with pytest.raises(VireidError, match=f"its term 'broken' is nan at step {step} .*is kept in .*failed_step.pt"):
+        train(records, tmp_path, criterion=broken_at(step))
+    assert (tmp_path / "state.pt").exists() == (step > 3)
+
+
+def test_a_broken_step_can_be_done_again(records, unbroken, tmp_path):
+    """What is kept gives the loss that the training had there."""
+    with pytest.raises(VireidError):
+        train(records, tmp_path, criterion=broken_at(4))
+    failed = load_failed_step(tmp_path / "failed_step.pt")
+    assert (failed.step, failed.epoch, failed.term) == (4, 1, "broken")
+    assert np.isnan(failed.value)
+    [paths], [labels] = failed.paths, failed.labels
+    assert len(paths) == 8
+    assert [int(path.split("_")[1]) for path in paths] == labels[:8].tolist()
+    network = small_network()
+    network.load_state_dict(failed.network)
+    with torch.no_grad():
+        terms = make_criterion()(network.train()(failed.views[0]), Targets(labels))
+    line = log_of(unbroken[1])[4]
+    assert {f"loss/{name}": float(term) for name, term in terms.items()} == pytest.approx(
+        {name: value for name, value in line.items() if name.startswith("loss/")}, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("accumulate", "after"), [*((1, after) for after in range(1, 9)), *((2, after) for after in range(1, 6))]
+)
+def test_a_training_that_is_told_to_stop_saves_the_step_and_goes_on(records, unbroken, tmp_path, after, accumulate):
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) == after
+
+    options = {"accumulate": accumulate, "log_every": 100, "epochs": 3 * accumulate}
+    whole = unbroken[0] if accumulate == 1 else train(records, tmp_path / "whole", **options)
+    out = tmp_path / "run"
+    steps = 9 if accumulate == 1 else len(log_of(tmp_path / "whole"))
+    with pytest.raises(TrainingStopped, match=f"stopped after {after} steps"):
+        train(records, out, stop=stop, **options)
+    assert len(log_of(out)) == after
+    resumed = train(records, out, resume=True, **options)
+    assert_same_weights(resumed, whole)
+    assert [line["step"] for line in log_of(out)] == list(range(steps))
+
+
+def test_a_training_that_is_told_to_stop_at_its_end_is_done(records, unbroken, tmp_path):
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) >= 9
+
+    assert_same_weights(train(records, tmp_path, stop=stop), unbroken[0])
+
+
+def test_a_state_of_the_first_format_is_read(records, unbroken, tmp_path):
+    """It was written after whole epochs only and says nothing of steps."""
+
+    def kill(report):
+        if report.step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(records, tmp_path, on_step=kill)
+    state = torch.load(tmp_path / "state.pt")
+    assert (state.pop("step"), state["epoch"]) == (0, 1)
+    torch.save(state | {"format": 1}, tmp_path / "state.pt")
+    assert_same_weights(train(records, tmp_path, resume=True), unbroken[0])
 
 
 def test_the_state_of_another_network_is_refused(records, tmp_path):

@@ -22,17 +22,20 @@ import vireid
 from vireid.cli.config import TrainConfig
 from vireid.cli.console import progress_console
 from vireid.cli.recipe_config import RecipeConfig
+from vireid.cli.selection import BEST, SCORES
 from vireid.models import WEIGHTS
 from vireid.training import describe_hardware, processes_of_job
+from vireid.training.failed_step import FAILED
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
 from vireid.training.run_record import CONFIG
-from vireid.types import VireidError, write_atomically
+from vireid.types import VireidError, left_drafts, write_atomically
 
 __all__ = ["claimed", "is_finished"]
 
 LOCK = "run.lock"
 BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, "tensorboard"}
+WRITTEN = (CONFIG, LOG, STATE, FAILED, WEIGHTS, SCORES, BEST)
 
 # What may differ when a run is continued: where it runs, not what it computes.
 FREE_TO_CHANGE = {"root", "part_maps", "cache", "out", "resume", "workers", "accelerator", "compile_network"}
@@ -47,10 +50,12 @@ def is_finished(config: TrainConfig) -> bool:
     out, file = config.out, config.out / CONFIG
     if out.exists() and not out.is_dir():
         raise VireidError(f"a run needs a folder of its own, but {out} is a file; choose another")
-    if file.exists() and {each.name for each in out.iterdir()} <= BEFORE_THE_FIRST_REPORT and not _is_begun(out):
+    there = {each.name for each in out.iterdir()} if out.exists() else set()
+    there -= {draft.name for draft in left_drafts(out, WRITTEN)}
+    if there <= BEFORE_THE_FIRST_REPORT and not _is_begun(out):
         return False
     if not file.exists():
-        if out.exists() and any(out.iterdir()):
+        if there:
             raise VireidError(f"a run needs a folder of its own, but {out} holds other files; choose another")
         return False
     if not config.resume:
@@ -95,6 +100,8 @@ def claimed(config: TrainConfig) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise VireidError(f"another process is training into {out}; wait for it or choose another folder") from None
+    for draft in left_drafts(out, WRITTEN):
+        draft.unlink(missing_ok=True)
     if not file.exists() or not _is_begun(out):
         document = {
             "settings": _plain(config),

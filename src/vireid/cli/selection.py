@@ -13,7 +13,10 @@ from vireid.models import Network, load_network, save_network
 from vireid.retrieval import embed_records
 from vireid.types import write_atomically
 
-__all__ = ["BestOnTest"]
+__all__ = ["BEST", "SCORES", "BestOnTest"]
+
+SCORES = "selection.json"
+BEST = "best.safetensors"
 
 
 class BestOnTest:
@@ -23,8 +26,8 @@ class BestOnTest:
     """
 
     def __init__(self, config: TrainConfig, *, facts: dict[str, Any]) -> None:
-        self._scores: Path = config.out / "selection.json"
-        self._weights: Path = config.out / "best.safetensors"
+        self._scores: Path = config.out / SCORES
+        self._weights: Path = config.out / BEST
         self._facts = facts
         self._workers = config.workers
         self._plan = make_plan(

@@ -21,6 +21,7 @@ from vireid.cli.recipes import method_of, reconstruction_of
 from vireid.cli.run_folder import claimed, is_finished
 from vireid.cli.selection import BestOnTest
 from vireid.cli.sharing import refresh_card
+from vireid.cli.termination import TERMINATED, termination_noted
 from vireid.data import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, PixelCache, count_part_maps, open_pixel_cache, read
 from vireid.data.sampler import IdentitySampler
 from vireid.models import (
@@ -32,7 +33,7 @@ from vireid.models import (
     build_network,
     save_network,
 )
-from vireid.training import PartMaps, StepReport, fit, join_processes, make_criterion, processes_of_job
+from vireid.training import PartMaps, StepReport, TrainingStopped, fit, join_processes, make_criterion, processes_of_job
 from vireid.transforms import make_movement, make_views
 from vireid.types import Records, VireidError
 
@@ -52,6 +53,7 @@ def train(config: TrainConfig) -> Path:
     Started by torchrun or srun, all processes call it and the first leaves the files.
 
     Raises:
+        SystemExit: SIGTERM came; where the training stands is saved.
         VireidError: a run is there already and ``resume`` is not set, a loss that the streams do not fit, or what the
             parts refuse.
     """
@@ -85,31 +87,36 @@ def train(config: TrainConfig) -> Path:
     steps = max(1, sampler.steps // recipe.accumulate)
     optimizer = dataclasses.asdict(recipe.optimizer)
     cache = _pixel_cache(config, records, sampler.persons.tolist())
-    with claimed(config), _training_bar(recipe.epochs, steps) as on_step:
-        fit(
-            network,
-            records,
-            out=out,
-            views=make_views(**dataclasses.asdict(recipe.views)),
-            part_maps=part_maps,
-            cache=cache,
-            criterion=criterion,
-            epochs=recipe.epochs,
-            identities=recipe.identities,
-            images=recipe.images,
-            accumulate=recipe.accumulate,
-            precision=recipe.precision,
-            accelerator=config.accelerator,
-            workers=config.workers,
-            loss_batch=config.loss_batch,
-            sync_batchnorm=config.sync_batchnorm,
-            compile_network=config.compile_network,
-            seed=config.seed,
-            resume=config.resume,
-            on_step=on_step,
-            **({"on_epoch": selection} if selection else {}),
-            **optimizer,
-        )
+    try:
+        with claimed(config), termination_noted() as told, _training_bar(recipe.epochs, steps) as on_step:
+            fit(
+                network,
+                records,
+                out=out,
+                views=make_views(**dataclasses.asdict(recipe.views)),
+                part_maps=part_maps,
+                cache=cache,
+                criterion=criterion,
+                epochs=recipe.epochs,
+                identities=recipe.identities,
+                images=recipe.images,
+                accumulate=recipe.accumulate,
+                precision=recipe.precision,
+                accelerator=config.accelerator,
+                workers=config.workers,
+                loss_batch=config.loss_batch,
+                sync_batchnorm=config.sync_batchnorm,
+                compile_network=config.compile_network,
+                seed=config.seed,
+                resume=config.resume,
+                on_step=on_step,
+                stop=told,
+                **({"on_epoch": selection} if selection else {}),
+                **optimizer,
+            )
+    except TrainingStopped as stopped:
+        say(f"terminated after {stopped.steps} steps, which are kept: continue with the same command and --resume")
+        raise SystemExit(TERMINATED) from None
     if not processes_of_job().first:
         return out
     network, facts = selection.best() if selection else (network, facts | {"checkpoint_rule": "last epoch"})

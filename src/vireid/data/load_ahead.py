@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,11 +50,17 @@ def load_ahead(
         num_workers=workers,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # else torch draws a seed for its workers from the caller's state
+        worker_init_fn=_ignore_termination,
     )
     for item in loader:
         if isinstance(item, VireidError):
             raise item
         yield item
+
+
+def _ignore_termination(worker: int) -> None:
+    """A cluster's warning goes to all processes of a job; whoever reads for a training lasts until it has saved."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _in_threads(dataset: Dataset[T], order: Iterable[Any], threads: int, pin_memory: bool) -> Iterator[T]:

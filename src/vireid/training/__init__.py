@@ -2,15 +2,17 @@
 
 from vireid.training.batches import PartMaps, Targets
 from vireid.training.criterion import make_criterion
+from vireid.training.failed_step import FailedStep, load_failed_step
 from vireid.training.hardware import describe_hardware
 from vireid.training.log import StepReport
-from vireid.training.loop import Criterion, LossBatch, fit
+from vireid.training.loop import Criterion, LossBatch, TrainingStopped, fit
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
 from vireid.training.processes import Precision, Processes, join_processes, processes_of_job
 from vireid.training.run_record import RunRecord, read_run
 
 __all__ = [
     "Criterion",
+    "FailedStep",
     "LossBatch",
     "PartMaps",
     "Precision",
@@ -18,10 +20,12 @@ __all__ = [
     "RunRecord",
     "StepReport",
     "Targets",
+    "TrainingStopped",
     "describe_hardware",
     "fit",
     "join_processes",
     "learning_rate_factor",
+    "load_failed_step",
     "make_criterion",
     "make_optimizer",
     "processes_of_job",

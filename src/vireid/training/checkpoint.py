@@ -11,8 +11,11 @@ from vireid.types import VireidError, write_atomically
 
 __all__ = ["load_state", "save_state"]
 
-FORMAT = 1
-"""Version of the file form; a file of another version is refused by name."""
+FORMAT = 2
+"""Version of the file form; one of a later version is refused by name."""
+
+# Format 1 held whole epochs only, which is what a state without a step means.
+_READABLE = (1, 2)
 
 
 def save_state(file: Path, state: dict[str, Any]) -> None:
@@ -43,7 +46,8 @@ def load_state(file: Path) -> dict[str, Any]:
     except Exception as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise VireidError(f"{file} is not a training state, or only part of one: {said}") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") not in _READABLE:
         found = state.get("format") if isinstance(state, dict) else None
-        raise VireidError(f"{file} is a training state of format {found}, this version reads {FORMAT}; train again")
+        readable = " and ".join(map(str, _READABLE))
+        raise VireidError(f"{file} is a training state of format {found}, this version reads {readable}; train again")
     return state

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision import Precision as PrecisionPlugin
@@ -20,17 +20,18 @@ from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
 from vireid.losses import check_labels
 from vireid.models import Network, NetworkOutput
-from vireid.training.batches import PartMaps, Targets, TrainingBatches
+from vireid.training.batches import Batch, PartMaps, Targets, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
+from vireid.training.failed_step import FAILED, NotFiniteError, check_finite, save_failed_step
 from vireid.training.global_batch import gather_batch
 from vireid.training.log import RunLog, StepReport
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
 from vireid.training.processes import Precision, join_processes
-from vireid.training.step_inputs import make_inputs, one_ahead
+from vireid.training.step_inputs import StepInputs, make_inputs, one_ahead
 from vireid.transforms import View, generator
 from vireid.types import Records, VireidError
 
-__all__ = ["Criterion", "LossBatch", "fit"]
+__all__ = ["Criterion", "LossBatch", "TrainingStopped", "fit"]
 
 LossBatch = Literal["global", "local"]
 """Over whose rows the losses of processes that train together go: those of all of them, or each over its own."""
@@ -39,6 +40,18 @@ Criterion = Callable[[NetworkOutput, Targets], Mapping[str, Tensor]]
 """From the network's output and what its rows should be to named, weighted loss terms; their sum is the loss."""
 
 STATE = "state.pt"
+
+
+class TrainingStopped(Exception):  # noqa: N818 - no error: it was asked for
+    """A training was asked to stop and has saved where it stands.
+
+    Attributes:
+        steps: that are done.
+    """
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(f"stopped after {steps} steps; resume to go on")
+        self.steps = steps
 
 
 def fit(
@@ -72,6 +85,7 @@ def fit(
     log_every: int = 10,
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_epoch: Callable[[int, Network], None] = lambda epoch, network: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Network:
     """Train a network in place and return it, in evaluation mode on the CPU.
 
@@ -111,10 +125,14 @@ def fit(
         on_step: called for every step, in order, ``log_every`` at a time.
         on_epoch: called after each epoch with the network in evaluation mode; a resumed run may call it again for the
             epoch in which it was killed.
+        stop: asked after each step, of several processes every ``log_every`` steps; True, from any of them, saves the
+            state in the middle of the epoch, too, and ends the training.
 
     Raises:
-        VireidError: a loss that is not finite (with its step and term), a state of another training, arguments out of
-            range, a disk that is full, or what `join_processes` refuses.
+        TrainingStopped: ``stop`` said so; ``resume`` goes on from there, to the same weights.
+        VireidError: a loss that is not finite (with its step and term; the batch is kept in ``failed_step.pt``, see
+            `vireid.training.load_failed_step`), a state of another training, arguments out of range, a disk that is
+            full, or what `join_processes` refuses.
     """
     if min(epochs, accumulate, log_every) < 1:
         raise VireidError(
@@ -145,21 +163,23 @@ def fit(
         nesterov=nesterov,
     )
     scaling = fabric.strategy.precision
-    first = 0
+    first = done = 0
     if resume and (out / STATE).exists():
         state = load_state(out / STATE)
         _restore(state, network, optimizer, scaling, out / STATE)
-        first = state["epoch"]
-    if fabric.broadcast(first) != first:
+        first, done = state["epoch"], state.get("step", 0)
+    if fabric.broadcast((first, done)) != (first, done):
         raise VireidError(
-            f"the processes of a training must see the same {out}, but this one finds {first} epochs done in it and "
-            "the first another number; put it on a disk that all machines share"
+            f"the processes of a training must see the same {out}, but this one finds {first * steps + done} steps "
+            "done in it and the first another number; put it on a disk that all machines share"
         )
     trained: Any = torch.compile(network) if compile_network else network
     module, optimizer = fabric.setup(trained, optimizer)
-    order = [(epoch, step) for epoch in range(first, epochs) for step in range(steps * accumulate)]
+    every = [(epoch, number) for epoch in range(first, epochs) for number in range(steps * accumulate)]
+    order = every[done * accumulate :]
+    source_of_batches = TrainingBatches(records, sampler, network.image_size, part_maps, cache)
     batches = load_ahead(
-        TrainingBatches(records, sampler, network.image_size, part_maps, cache),
+        source_of_batches,
         order,
         workers=workers,
         pin_memory=fabric.device.type == "cuda",
@@ -169,53 +189,92 @@ def fit(
         # The first process draws what a process alone would.
         return generator(seed, epoch, step, f"{name} of process {fabric.global_rank}" if fabric.global_rank else name)
 
-    prepared = one_ahead(
-        (
-            make_inputs(network, views, batch, partial(source, *key), part_maps, fabric.device)
-            for key, batch in zip(order, batches)
-        ),
-        fabric.device,
-    )
+    def inputs_of(key: tuple[int, int], batch: Batch) -> StepInputs:
+        return make_inputs(network, views, batch, partial(source, *key), part_maps, fabric.device)
+
+    def save(epoch: int, step: int = 0) -> None:
+        """Keep where the training stands: so many epochs are done, and so many steps of the next."""
+        state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "scaler": scaling.state_dict()}
+        save_state(out / STATE, {"epoch": epoch, "step": step, **state})
+
+    def keep_failed(error: NotFiniteError) -> None:
+        """Keep the step at which the loss broke; it is made anew, for it is a function of where it stands."""
+        keys = [(error.epoch, error.step % steps * accumulate + part) for part in range(accumulate)]
+        drawn = [sampler.batch(*key) for key in keys]
+        save_failed_step(
+            out / FAILED,
+            error,
+            inputs=[inputs_of(key, source_of_batches[key]) for key in keys],
+            paths=[records.paths[np.concatenate([rows.visible, rows.infrared])].tolist() for rows in drawn],
+            network=network.state_dict() if at_once else None,
+        )
+
+    prepared = one_ahead((inputs_of(key, batch) for key, batch in zip(order, batches)), fabric.device)
     forked = [fabric.device.index or 0] if fabric.device.type == "cuda" else []
-    log = RunLog(out, keep_steps=first * steps) if fabric.is_global_zero else None
-    with log or nullcontext(), torch.random.fork_rng(devices=forked):
-        for epoch in range(first, epochs):
-            factor = learning_rate_factor(epoch, warmup_epochs=warmup_epochs, milestones=milestones)
-            set_learning_rate(optimizer, factor)
-            module.train()
-            pending: list[dict[str, Tensor]] = []
-            for step in range(steps):
-                totals: dict[str, Tensor] = {}
-                seen = 0
-                for part in range(accumulate):
-                    inputs = next(prepared)
-                    # Layers that draw (stochastic depth, dropout) take the global state; it is put back at the end.
-                    torch.manual_seed(source(epoch, step * accumulate + part, "network").initial_seed())
-                    output, targets = module(inputs.views), inputs.targets
-                    if processes > 1 and loss_batch == "global":
-                        output, targets = gather_batch(fabric, output, targets, streams=len(network.streams))
-                    terms = criterion(output, targets)
-                    fabric.backward(torch.stack(list(terms.values())).sum() / accumulate)
-                    for name, term in terms.items():
-                        totals[name] = totals.get(name, 0) + term.detach() / accumulate
-                    seen += len(inputs.targets.labels) * processes
-                optimizer.step()
-                optimizer.zero_grad()
-                pending.append(totals)
-                if len(pending) == log_every or step == steps - 1:
-                    for report in _reports(fabric, pending, epoch * steps + step, epoch, learning_rate * factor, seen):
+    log = RunLog(out, keep_steps=first * steps + done) if fabric.is_global_zero else None
+    # Where nothing has to be waited for, a loss is looked at before the optimiser takes it.
+    at_once = fabric.device.type == "cpu" and processes == 1
+    try:
+        with log or nullcontext(), torch.random.fork_rng(devices=forked):
+            for epoch in range(first, epochs):
+                factor = learning_rate_factor(epoch, warmup_epochs=warmup_epochs, milestones=milestones)
+                set_learning_rate(optimizer, factor)
+                module.train()
+                pending: list[dict[str, Tensor]] = []
+                for step in range(done if epoch == first else 0, steps):
+                    at = {"step": epoch * steps + step, "epoch": epoch}
+                    totals: dict[str, Tensor] = {}
+                    seen = 0
+                    for part in range(accumulate):
+                        inputs = next(prepared)
+                        # Layers that draw (stochastic depth, dropout) take the global state; it is put back at the end.
+                        torch.manual_seed(source(epoch, step * accumulate + part, "network").initial_seed())
+                        output, targets = module(inputs.views), inputs.targets
+                        if processes > 1 and loss_batch == "global":
+                            output, targets = gather_batch(fabric, output, targets, streams=len(network.streams))
+                        terms = criterion(output, targets)
+                        fabric.backward(torch.stack(list(terms.values())).sum() / accumulate)
+                        for name, term in terms.items():
+                            totals[name] = totals.get(name, 0) + term.detach() / accumulate
+                        seen += len(inputs.targets.labels) * processes
+                    if at_once:
+                        check_finite({name: float(value) for name, value in totals.items()}, **at)
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    pending.append(totals)
+                    last = step == steps - 1
+                    due = last or len(pending) == log_every
+                    stopping = not last and (due or processes == 1) and _any_stops(fabric, stop)
+                    if due or stopping:
+                        for report in _reports(
+                            fabric, pending, **at, learning_rate=learning_rate * factor, images=seen
+                        ):
+                            if log:
+                                log.write(report)
+                                on_step(report)
+                        pending = []
+                    if stopping:
                         if log:
-                            log.write(report)
-                            on_step(report)
-                    pending = []
-            network.eval()
-            if log:
-                log.flush()
-                # Before the state is saved: a run killed in between does the epoch again, and nobody misses it.
-                on_epoch(epoch, network)
-                state = {"epoch": epoch + 1, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-                save_state(out / STATE, state | {"scaler": scaling.state_dict()})
-            fabric.barrier()
+                            log.flush()
+                            save(epoch, step + 1)
+                        fabric.barrier()
+                        raise TrainingStopped(epoch * steps + step + 1)
+                network.eval()
+                if log:
+                    log.flush()
+                    # Before the state is saved: a run killed in between does the epoch again, and nobody misses it.
+                    on_epoch(epoch, network)
+                    save(epoch + 1)
+                fabric.barrier()
+                if epoch < epochs - 1 and _any_stops(fabric, stop):
+                    raise TrainingStopped((epoch + 1) * steps)
+    except NotFiniteError as error:
+        if log:
+            keep_failed(error)
+        raise VireidError(
+            f"{error}; the batch is kept in {out / FAILED}. Lower the learning rate or lengthen the warm-up, and look "
+            "at the images with vireid doctor"
+        ) from error
     return network.cpu().eval()
 
 
@@ -248,21 +307,27 @@ def _check_together(fabric: Fabric, identities: int, loss_batch: LossBatch, sync
         raise VireidError(f"BatchNorm over all processes needs GPUs, but these train on {fabric.device}; leave it out")
 
 
+def _any_stops(fabric: Fabric, stop: Callable[[], bool]) -> bool:
+    """Whether any process was told to stop; all of them must ask."""
+    if fabric.world_size == 1:
+        return stop()
+    told: Any = fabric.all_reduce(torch.tensor(float(stop()), device=fabric.device), reduce_op="sum")
+    return bool(told)
+
+
 def _reports(
-    fabric: Fabric, pending: list[dict[str, Tensor]], last: int, epoch: int, learning_rate: float, images: int
+    fabric: Fabric, pending: list[dict[str, Tensor]], *, step: int, epoch: int, learning_rate: float, images: int
 ) -> list[StepReport]:
-    """What the steps up to ``last`` did, averaged over the processes; the only place where a GPU is waited for."""
+    """What the steps up to ``step`` did, averaged over the processes; the only place where a GPU is waited for.
+
+    Raises:
+        NotFiniteError: a term of one of them is not finite.
+    """
     names = list(pending[0])
     values: Any = fabric.all_reduce(torch.stack([torch.stack(list(totals.values())) for totals in pending]))
     reports = []
-    for step, row in enumerate(values.tolist(), start=last - len(pending) + 1):
-        for name, value in zip(names, row):
-            if not math.isfinite(value):
-                raise VireidError(
-                    f"the loss must stay finite, but its term {name!r} is {value} at step {step} (epoch {epoch}); "
-                    "lower the learning rate or lengthen the warm-up, and look at the images with vireid doctor"
-                )
-        reports.append(
-            StepReport(step=step, epoch=epoch, terms=dict(zip(names, row)), learning_rate=learning_rate, images=images)
-        )
+    for number, row in enumerate(values.tolist(), start=step - len(pending) + 1):
+        terms = dict(zip(names, row))
+        check_finite(terms, step=number, epoch=epoch)
+        reports.append(StepReport(step=number, epoch=epoch, terms=terms, learning_rate=learning_rate, images=images))
     return reports

@@ -1,0 +1,110 @@
+"""The step at which a training broke, kept so that it can be looked into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vireid.training.checkpoint import load_state, save_state
+from vireid.training.step_inputs import StepInputs
+
+__all__ = ["FAILED", "FailedStep", "NotFiniteError", "check_finite", "load_failed_step", "save_failed_step"]
+
+FAILED = "failed_step.pt"
+"""Name of the file in the run directory."""
+
+
+class NotFiniteError(Exception):
+    """A loss term is NaN or infinite.
+
+    Attributes:
+        step: from 0, over all epochs.
+        epoch: from 0.
+        term: its name.
+        value: what it was.
+    """
+
+    def __init__(self, *, step: int, epoch: int, term: str, value: float) -> None:
+        super().__init__(f"the loss must stay finite, but its term {term!r} is {value} at step {step} (epoch {epoch})")
+        self.step, self.epoch, self.term, self.value = step, epoch, term, value
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FailedStep:
+    """What is needed to do a broken step again.
+
+    Attributes:
+        step, epoch: from 0; the step over all epochs.
+        term: the loss term that was not finite.
+        value: what it was, averaged over the batches of the step.
+        paths: for each batch of the step the images, visible ones, then infrared ones, relative to the root.
+        views: for each batch of the step what the network saw, a view for each stream.
+        labels: for each batch of the step the identities of all views' rows.
+        network: the weights before the step (of BatchNorm the running statistics after it, which training does not
+            use); None where the step was noticed later, as on a GPU.
+    """
+
+    step: int
+    epoch: int
+    term: str
+    value: float
+    paths: list[list[str]]
+    views: list[list[Tensor]]
+    labels: list[Tensor]
+    network: dict[str, Tensor] | None
+
+
+def check_finite(terms: Mapping[str, float], *, step: int, epoch: int) -> None:
+    """Refuse a loss that is not finite.
+
+    Raises:
+        NotFiniteError: with the first term that is not.
+    """
+    for name, value in terms.items():
+        if not math.isfinite(value):
+            raise NotFiniteError(step=step, epoch=epoch, term=name, value=value)
+
+
+def save_failed_step(
+    file: Path,
+    error: NotFiniteError,
+    *,
+    inputs: Sequence[StepInputs],
+    paths: Sequence[Sequence[str]],
+    network: Mapping[str, Tensor] | None,
+) -> None:
+    """Write what `load_failed_step` reads.
+
+    Raises:
+        VireidError: the file cannot be written.
+    """
+    state: dict[str, Any] = {
+        "step": error.step,
+        "epoch": error.epoch,
+        "term": error.term,
+        "value": error.value,
+        "paths": [list(each) for each in paths],
+        "views": [[view.cpu() for view in each.views] for each in inputs],
+        "labels": [each.targets.labels.cpu() for each in inputs],
+        "network": None if network is None else {name: tensor.cpu() for name, tensor in network.items()},
+    }
+    save_state(file, state)
+
+
+def load_failed_step(file: Path) -> FailedStep:
+    """Read the step at which a training broke; no code is run.
+
+    To see it break again: ``network.load_state_dict(failed.network)``, then for each batch
+    ``criterion(network.train()(failed.views[i]), Targets(failed.labels[i]))``. Of several processes, the first one's
+    part of the step is kept.
+
+    Raises:
+        VireidError: no such file, or another one.
+    """
+    state = load_state(file)
+    return FailedStep(**{name: state[name] for name in FailedStep.__dataclass_fields__})
