@@ -200,7 +200,7 @@ class EvaluateConfig:
     root: Root
     """Folder of the data set; with --features its split files are enough."""
     checkpoint: OptionalRun = None
-    """A run directory or a weights file to embed the images with."""
+    """A run directory, weights file or export to embed the images with."""
     features: Annotated[Path | None, arg(metavar="F.npz", help_behavior_hint="")] = None
     """An .npz with 'features' (n x d) and 'paths' (relative to ROOT) from anywhere."""
     mode: Literal["all", "indoor"] = "all"
@@ -270,7 +270,7 @@ class EmbedConfig:
     """Vectors of images."""
 
     checkpoint: Run
-    """A run directory or a weights file."""
+    """A run directory, weights file or export."""
     root: Root
     """Folder of the data set, or any folder of images with --modality."""
     out: Annotated[Path, arg(metavar="F.npz")]
@@ -320,7 +320,7 @@ class SearchConfig:
     """The nearest gallery images of some queries."""
 
     checkpoint: Run
-    """A run directory or a weights file."""
+    """A run directory, weights file or export."""
     queries: Annotated[tuple[Path, ...], arg(metavar="PATH [PATH ...]")]
     """Images, or folders of images."""
     gallery: Annotated[str, arg(metavar="GALLERY|FOLDER|F.npz")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -9,12 +10,27 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from vireid.exports import can_run_on, is_export
 from vireid.types import VireidError
 
-__all__ = ["pick_device"]
+__all__ = ["accelerator_for", "pick_device"]
 
 
-def pick_device(accelerator: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def accelerator_for(checkpoint: Path, accelerator: Accelerator) -> Accelerator:
+    """The accelerator itself, but ``cpu`` for ``auto`` where an export cannot compute on the best device.
+
+    Raises:
+        VireidError: an export that cannot be read.
+    """
+    if accelerator != "auto" or not is_export(checkpoint) or can_run_on(checkpoint, pick_device("auto")):
+        return accelerator
+    return "cpu"
+
+
+def pick_device(accelerator: Accelerator) -> torch.device:
     """The first device of an accelerator for this process alone; ``auto`` takes the best there is.
 
     Raises:

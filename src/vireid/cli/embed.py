@@ -6,9 +6,10 @@ import dataclasses
 
 from vireid.cli.config import EmbedConfig
 from vireid.cli.console import say
+from vireid.cli.device import accelerator_for
 from vireid.cli.embedding import embed_by_all
 from vireid.data import read
-from vireid.models import fingerprint, load_network
+from vireid.exports import load_model, model_fingerprint
 from vireid.retrieval import records_of_images
 from vireid.training import join_processes
 from vireid.types import Modality, Records, VireidError
@@ -26,11 +27,12 @@ def embed(config: EmbedConfig) -> None:
     if config.out.suffix != ".npz":
         raise VireidError(f"embeddings are written to an .npz file, got {config.out}; end its name in .npz")
     records = _records(config)
-    network, _ = load_network(config.checkpoint)
-    embeddings = embed_by_all(config, join_processes(config.accelerator), network, records)
+    network, _ = load_model(config.checkpoint)
+    fabric = join_processes(accelerator_for(config.checkpoint, config.accelerator))
+    embeddings = embed_by_all(config, fabric, network, records)
     if embeddings is None:
         return
-    dataclasses.replace(embeddings, maker=fingerprint(config.checkpoint, config.feature)).save(config.out)
+    dataclasses.replace(embeddings, maker=model_fingerprint(config.checkpoint, config.feature)).save(config.out)
     count, dimension = embeddings.features.shape
     say(f"{count} embeddings of {dimension} numbers in {config.out}, paths relative to {records.root}")
 

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.table import Table
 
 from vireid.cli.config import EvaluateConfig
 from vireid.cli.console import console, quiet_unless_first, say
-from vireid.cli.device import pick_device
+from vireid.cli.device import accelerator_for, pick_device
 from vireid.cli.embedding import embed_by_all
 from vireid.cli.plan import Plan, make_plan
 from vireid.cli.sharing import refresh_card
 from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial, rows_of, store_result
-from vireid.models import WEIGHTS, fingerprint, load_network
-from vireid.retrieval import autocast_type
+from vireid.exports import load_model
+from vireid.models import WEIGHTS, EmbeddingModel, fingerprint
+from vireid.retrieval.embedder import computing_type
 from vireid.training import join_processes, processes_of_job
 from vireid.types import Embeddings, VireidError, write_atomically
 
@@ -142,14 +144,20 @@ def _from_features(config: EvaluateConfig) -> tuple[Plan, Embeddings]:
 
 def _from_run(config: EvaluateConfig) -> tuple[Plan, Embeddings | None]:
     assert config.checkpoint is not None
-    network, facts = load_network(config.checkpoint)
+    network, facts = load_model(config.checkpoint)
     if config.dataset == "regdb" and facts.get("dataset") == "regdb":
         refuse_other_trial(facts["trial"], config.trial)
-    fabric = join_processes(config.accelerator)
-    kind = autocast_type(config.precision, fabric.device)
-    half = "" if kind is None else f" computed in {str(kind).removeprefix('torch.')}"
-    plan = _plan(config, feature=config.feature + half, facts=facts)
+    fabric = join_processes(accelerator_for(config.checkpoint, config.accelerator))
+    plan = _plan(config, feature=config.feature + _computed(config, fabric.device, network, facts), facts=facts)
     return plan, embed_by_all(config, fabric, network, plan.records, rows_of(plan.trials), mirror=config.mirror)
+
+
+def _computed(config: EvaluateConfig, device: torch.device, network: EmbeddingModel, facts: dict[str, Any]) -> str:
+    """What a result must say beside the feature: of an export its kind, of half precision which."""
+    if "export" in facts:
+        return f", {facts['export']}"
+    kind = computing_type(network, config.precision, device)
+    return "" if kind is None else f" computed in {str(kind).removeprefix('torch.')}"
 
 
 def _plan(config: EvaluateConfig, *, feature: str, facts: dict[str, Any], paths: np.ndarray | None = None) -> Plan:

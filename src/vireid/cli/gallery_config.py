@@ -40,7 +40,7 @@ class ServeConfig:
     gallery: Annotated[str | None, arg(metavar="DIR|URL", help_behavior_hint="(required without --demo)")] = None
     """Folder of a gallery, or http://host:6333/name on a Qdrant server."""
     checkpoint: Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="(required without --demo)")] = None
-    """Run directory or weights file of the gallery's model."""
+    """Run directory, weights file or export of the gallery's model."""
     demo: Flag = False
     """Serve what vireid demo left in the folder demo: its gallery, run and images."""
     tokens: OptionalFile = None
@@ -86,7 +86,7 @@ class IndexConfig:
     images: Positional[Annotated[Path, arg(metavar="IMAGES")]]
     """Folder of crops, root of a data set, or a manifest (.csv or .parquet)."""
     checkpoint: Run
-    """A run directory or a weights file."""
+    """A run directory, weights file or export."""
     gallery: Place
     """Folder of the gallery, made if it is not there, or http://host:6333/name on a Qdrant server."""
     dataset: Annotated[DatasetName | None, arg(metavar="{sysu,regdb,llcm,folder}", help_behavior_hint="")] = None

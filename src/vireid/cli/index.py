@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from vireid.cli.console import printable, progress_bar, progress_console, say
-from vireid.cli.device import pick_device
+from vireid.cli.device import accelerator_for, pick_device
 from vireid.cli.gallery_config import IndexConfig
 from vireid.data import read, read_folder
 from vireid.retrieval import (
@@ -39,7 +39,8 @@ def index(config: IndexConfig) -> int:
     total, sources = _sources(config)
     if not total:
         raise VireidError(f"there are no images in {config.images}")
-    embedder = Embedder.from_run(config.checkpoint, device=pick_device(config.accelerator), precision=config.precision)
+    device = pick_device(accelerator_for(config.checkpoint, config.accelerator))
+    embedder = Embedder.from_run(config.checkpoint, device=device, precision=config.precision)
     broken: list[str] = []
     count = 0
 

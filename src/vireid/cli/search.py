@@ -11,12 +11,13 @@ from rich.table import Table
 
 from vireid.cli.config import FilterConfig, SearchConfig
 from vireid.cli.console import console, progress_bar, say
-from vireid.cli.device import pick_device
+from vireid.cli.device import accelerator_for, pick_device
 from vireid.cli.search_gallery import search_gallery
 from vireid.cli.sightings import is_gallery
 from vireid.data.listing import check_relative
+from vireid.exports import load_model, model_fingerprint
 from vireid.figures import draw_ranking
-from vireid.models import EmbeddingModel, fingerprint, load_network
+from vireid.models import EmbeddingModel
 from vireid.retrieval import embed_records, records_of_images, search
 from vireid.types import Embeddings, Modality, Ranking, Record, Records, VireidError, write_atomically
 
@@ -39,7 +40,7 @@ def search_command(config: SearchConfig) -> None:
     if not (_is_file(config) or Path(config.gallery).exists()):
         raise VireidError(f"there is no gallery and no folder of images {config.gallery}")
     _refuse_what_needs_a_gallery(config)
-    network, _ = load_network(config.checkpoint)
+    network, _ = load_model(config.checkpoint)
     queries = records_of_images(config.queries, Modality(config.modality or "infrared"))
     if _is_file(config):
         gallery, gallery_features = _read_gallery(config, network)
@@ -63,10 +64,9 @@ def search_command(config: SearchConfig) -> None:
 
 
 def _embed(config: SearchConfig, network: EmbeddingModel, records: Records, name: str) -> Embeddings:
+    device = pick_device(accelerator_for(config.checkpoint, config.accelerator))
     with progress_bar(f"embedding {name}") as progress:
-        return embed_records(
-            network, records, device=pick_device(config.accelerator), workers=config.workers, progress=progress
-        )
+        return embed_records(network, records, device=device, workers=config.workers, progress=progress)
 
 
 def _read_gallery(config: SearchConfig, network: EmbeddingModel) -> tuple[Records, Float32[np.ndarray, "g d"]]:
@@ -75,7 +75,7 @@ def _read_gallery(config: SearchConfig, network: EmbeddingModel) -> tuple[Record
     count, dimension = embeddings.features.shape
     if not count:
         raise VireidError(f"{config.gallery} holds no embeddings; embed the images of the gallery first")
-    own = fingerprint(config.checkpoint, "bn")
+    own = model_fingerprint(config.checkpoint, "bn")
     if embeddings.maker and embeddings.maker != own:
         raise VireidError(
             f"queries and gallery must come from the same weights and feature, but {config.gallery} was made by "

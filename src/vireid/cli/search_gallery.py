@@ -16,7 +16,7 @@ from rich.text import Text
 
 from vireid.cli.config import SearchConfig
 from vireid.cli.console import console, printable, progress_bar, progress_console, say
-from vireid.cli.device import pick_device
+from vireid.cli.device import accelerator_for, pick_device
 from vireid.cli.sightings import conditions_of, shown_time
 from vireid.data import load_image
 from vireid.data.images import decode_image
@@ -57,7 +57,8 @@ def search_gallery(config: SearchConfig, *, pictured: int) -> None:
     conditions = conditions_of(config.wanted)
     with open_gallery(config.gallery) as gallery:
         # Whether the model is the gallery's is seen before anything is embedded.
-        embedder = Embedder.from_run(config.checkpoint, device=pick_device(config.accelerator))
+        device = pick_device(accelerator_for(config.checkpoint, config.accelerator))
+        embedder = Embedder.from_run(config.checkpoint, device=device)
         gallery.search(np.empty((0, embedder.dimension), dtype=np.float32), model=embedder.model, top=config.top)
         queries = _queries(config, embedder)
         found = [_found(config, gallery, embedder, query, conditions) for query in queries]

@@ -28,7 +28,7 @@ def serve_command(config: ServeConfig) -> None:
         if error.name and error.name.partition(".")[0] not in _EXTRA:
             raise
         raise VireidError(f'to serve takes the package {error.name}; pip install "vireid[service]"') from error
-    from vireid.cli.device import pick_device
+    from vireid.cli.device import accelerator_for, pick_device
     from vireid.service import Settings
 
     if not 0 < config.max_upload <= _LARGEST_UPLOAD:
@@ -53,7 +53,7 @@ def serve_command(config: ServeConfig) -> None:
         tokens=config.tokens,
         host=config.host,
         port=config.port,
-        device=pick_device(config.accelerator),
+        device=pick_device(accelerator_for(checkpoint, config.accelerator)),
         settings=settings,
         proxy=config.proxy,
         create=config.create,

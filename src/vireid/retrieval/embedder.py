@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
-from vireid.models import EmbeddingModel, Feature
+from vireid.models import EmbeddingModel, Feature, Network
 from vireid.retrieval.embedding_batches import (
     EmbeddingBatch,
     EmbeddingBatches,
@@ -27,6 +27,7 @@ from vireid.types import Embeddings, Modality, Records, VireidError
 __all__ = [
     "EmbeddingPrecision",
     "autocast_type",
+    "computing_type",
     "embed_batches",
     "embed_pixels",
     "embed_records",
@@ -139,9 +140,18 @@ def embed_pixels(
         VireidError: a precision that the device has not.
     """
     device = torch.device(device)
-    kind = autocast_type(precision, device)
+    kind = computing_type(network, precision, device)
     network = network.move_to(device)
     yield from _fetched(_embed(network, images, modality, feature, mirror, kind) for modality, images in batches)
+
+
+def computing_type(network: EmbeddingModel, precision: EmbeddingPrecision, device: torch.device) -> torch.dtype | None:
+    """`autocast_type` of a `Network`; ``auto`` leaves an exported model the precision that is fixed in its file.
+
+    Raises:
+        VireidError: see `autocast_type`.
+    """
+    return None if precision == "auto" and not isinstance(network, Network) else autocast_type(precision, device)
 
 
 def reading_threads(device: torch.device) -> int:

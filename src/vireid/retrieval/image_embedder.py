@@ -18,7 +18,8 @@ from vireid.data import load_image
 from vireid.data.dataset import resize_image
 from vireid.data.images import decode_image
 from vireid.data.load_ahead import load_ahead
-from vireid.models import EmbeddingModel, Feature, fingerprint, load_network
+from vireid.exports import load_model, model_fingerprint
+from vireid.models import EmbeddingModel, Feature
 from vireid.retrieval.embedder import EmbeddingPrecision, autocast_type, embed_pixels, reading_threads
 from vireid.retrieval.embedding_batches import usual_batch_size
 from vireid.retrieval.listing import records_of_images
@@ -95,13 +96,13 @@ class Embedder:
         precision: EmbeddingPrecision = "auto",
         batch_size: int | None = None,
     ) -> Embedder:
-        """The embedder of a run directory or a weights file.
+        """The embedder of a run directory, a weights file or an export.
 
         Raises:
-            VireidError: see `vireid.models.load_network` and the constructor.
+            VireidError: see `vireid.exports.load_model` and the constructor.
         """
-        network, _ = load_network(run)
-        model = fingerprint(run, feature)
+        network, _ = load_model(run)
+        model = model_fingerprint(run, feature)
         return cls(network, model=model, device=device, feature=feature, precision=precision, batch_size=batch_size)
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import uvicorn
 
-from vireid.models import fingerprint, load_network
+from vireid.exports import load_model, model_fingerprint
 from vireid.retrieval import Embedder, open_gallery
 from vireid.service.app import make_app
 from vireid.service.audit import AuditLog
@@ -49,7 +49,7 @@ def serve(
 
     Args:
         gallery: see `vireid.retrieval.open_gallery`.
-        run: directory or weights file of the gallery's model.
+        run: run directory, weights file or export of the gallery's model.
         home: folder of the audit log; by default the gallery's, which a gallery on a Qdrant server has not.
         tokens: see `vireid.service.add_token`; None makes a token for this start, on a loopback address only.
         host: name or address to listen on.
@@ -74,8 +74,8 @@ def serve(
             known = single_admin(token)
         else:
             token, known = None, Tokens.load(tokens)
-        network, _ = load_network(run)
-        model = fingerprint(run, "bn")
+        network, _ = load_model(run)
+        model = model_fingerprint(run, "bn")
         opened = stack.enter_context(
             open_gallery(gallery, create=create, model=model, dimension=network.embedding_dimension)
         )

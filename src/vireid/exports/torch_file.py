@@ -1,0 +1,26 @@
+"""An entry point as a file of torch.export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from vireid.exports.entry_point import EntryPoint, capture
+from vireid.exports.onnx_file import quiet_exporters
+from vireid.types import write_atomically
+
+__all__ = ["write_torch"]
+
+
+def write_torch(entry: EntryPoint, file: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write an entry point; its metadata stand in extra files of the same names.
+
+    Raises:
+        VireidError: the file cannot be written.
+    """
+    with quiet_exporters():
+        program = capture(entry)
+        with write_atomically(file) as draft, draft.open("wb") as stream:
+            torch.export.save(program, stream, extra_files=dict(metadata))
