@@ -21,7 +21,7 @@ __all__ = ["Confusion", "draw_confusions", "hardest_confusions"]
 
 _HEIGHT = 160
 _ACROSS = 5
-_WIDTH, _TALLEST, _TEXT = 10.2, 3.0, 19.0
+_WIDTH, _TALLEST, _TEXT = 10.2, 3.0, 18.0
 """Of an image in millimetres, of its height in widths, and what the words of a case take in height."""
 
 
@@ -131,7 +131,8 @@ def draw_confusions(confusions: Sequence[Confusion], records: Records) -> Figure
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(True)
-            axes.spines[:].set(color=edge, linewidth=1.4, linestyle=line)
+            axes.spines[:].set(color=edge, linewidth=1.4, linestyle=line, capstyle="butt")
+            axes.set_anchor("N")
             camera = int(records.cameras[row])
             axes.set_title(role, fontsize=6.5, pad=2)
             camera_name = style.shorten(records.camera_names.get(camera, str(camera)), 6)

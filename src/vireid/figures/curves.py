@@ -65,12 +65,14 @@ def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) ->
 def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Every term of the loss over epochs, smoothed over faint raw values, with the learning rate beneath.
 
+    Values that are not finite leave a gap. The axis shows all smoothed values; where it cuts raw ones, that is said.
+
     Args:
         runs: the log's steps of each run (`vireid.training.RunRecord.steps`), by the run's name; a run without steps
             is not drawn.
 
     Raises:
-        VireidError: no run with a step; Matplotlib is not installed.
+        VireidError: no run with a step, or none with a finite loss; Matplotlib is not installed.
     """
     logged = {name: steps for name, steps in runs.items() if steps}
     if not logged:
@@ -87,6 +89,7 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         epochs = _epochs(steps)
         for number, term in enumerate(terms):
             values = np.array([step.get(term, np.nan) for step in steps], dtype=np.float64)
+            values[~np.isfinite(values)] = np.nan
             if np.isnan(values).all():
                 continue
             loss_axes.plot(epochs, values, color=style.colour(number), alpha=0.25, linewidth=0.4)
@@ -105,11 +108,23 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         rate_axes.plot(epochs, [step.get("learning_rate", np.nan) for step in steps], color=style.INK, linewidth=1)
         rate_axes.grid(visible=True)
         rate_axes.set_xlabel("epoch")
+    if not handles:
+        raise VireidError(
+            f"loss curves need finite values named '{_TERM}...', but the logs of {', '.join(logged)} hold none; look at "
+            "the log.jsonl of the run"
+        )
     grid[0, 0].set_ylabel("loss")
     grid[0, 0].set_ylim(0, shown * 1.08)
     grid[1, 0].set_ylabel("learning\nrate")
     grid[1, 0].set_ylim(bottom=0)
-    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=3 if count > 1 else 2)
+    cut = f"raw values above the axis are cut off; the highest is {highest:.3g}" if highest > shown * 1.08 else None
+    figure.legend(
+        handles=list(handles.values()),
+        loc="outside lower center",
+        ncols=3 if count > 1 else 2,
+        title=cut,
+        title_fontsize=7,
+    )
     return figure
 
 

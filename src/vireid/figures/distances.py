@@ -152,7 +152,7 @@ def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
     for axes, (title, pairs), both in zip(grid.flat, panels.items(), shares):
         _draw_panel(axes, pairs, both, edges, tallest)
         style.name_panel(axes, title)
-        axes.set_ylim(0, tallest * 1.4)
+        axes.set_ylim(0, tallest * 1.45)
         axes.set_xlabel(
             "cosine distance, infrared to visible\n"
             f"{pairs.intra_count:,} pairs of one person, {pairs.inter_count:,} of different people",
@@ -181,11 +181,11 @@ def _draw_panel(
             linewidth=0,
             label=kind,
         )
-        axes.stairs(shares[number], edges, color=colour, linewidth=1.0)
-        axes.plot([mean, mean], [0, top], color=style.INK, linewidth=1.1, linestyle=style.LINES[number])
+        axes.stairs(shares[number], edges, color=colour, linewidth=1.0, zorder=3)
+        axes.plot([mean, mean], [0, top], color=style.INK, linewidth=1.1, linestyle=style.LINES[number], zorder=4)
     low, high = sorted((pairs.intra_mean, pairs.inter_mean))
     axes.plot([low, high], [top, top], color=style.INK, linewidth=1.1)
-    axes.text((low + high) / 2, top * 1.03, f"δ = {pairs.delta:.3f}", ha="center", va="bottom", fontweight="bold")
+    axes.text((low + high) / 2, top * 1.06, f"δ = {pairs.delta:.3f}", ha="center", va="bottom", fontweight="bold")
     for mean, align, gap in ((low, "right", -3), (high, "left", 3)):
         axes.annotate(
             f"{mean:.3f}", (mean, top), (gap, 0), textcoords="offset points", ha=align, va="center", fontsize=7

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -140,13 +140,14 @@ def _umap(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
 
 
 @style.look()
-def draw_embedding_map(panels: Sequence[MapPanel]) -> Figure:
-    """Maps side by side: an identity is a colour and a number at its centre, a modality a shape.
+def draw_embedding_map(panels: Sequence[MapPanel], *, person_names: Mapping[int, str] | None = None) -> Figure:
+    """Maps side by side: an identity is a colour and a name beside its centre, a modality a shape.
 
     Thin lines lead from each image to the centre of its identity, so that who belongs together shows without colour.
 
     Args:
-        panels: the same identity has the same colour and number in each.
+        panels: the same identity has the same colour and name in each.
+        person_names: what to call identities, such as `vireid.types.Records.person_names`; others by their number.
 
     Raises:
         VireidError: no panel, or Matplotlib is not installed.
@@ -163,7 +164,7 @@ def draw_embedding_map(panels: Sequence[MapPanel]) -> Figure:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, panel in zip(grid.flat, panels):
-        _draw_panel(axes, panel, persons)
+        _draw_panel(axes, panel, persons, person_names or {})
     shapes = [
         Line2D([], [], marker=marker, color=style.INK, linestyle="none", label=name) for _, marker, name in _SHAPES
     ]
@@ -171,13 +172,15 @@ def draw_embedding_map(panels: Sequence[MapPanel]) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, panel: MapPanel, persons: Int64[np.ndarray, " k"]) -> None:
+def _draw_panel(axes: Axes, panel: MapPanel, persons: Int[np.ndarray, " k"], names: Mapping[int, str]) -> None:
+    middle = np.median(panel.points, axis=0)
     for number, person in enumerate(persons.tolist()):
         own = panel.persons == person
         if not own.any():
             continue
         points, colour = panel.points[own], style.colour(number)
-        x, y = centre = np.median(points, axis=0)
+        centre = np.median(points, axis=0)
+        outward = (centre - middle) / max(float(np.linalg.norm(centre - middle)), 1e-9)
         # One broken line: NaN lifts the pen between images.
         lines = np.stack([points, np.broadcast_to(centre, points.shape), np.full(points.shape, np.nan)], axis=1)
         axes.plot(*lines.reshape(-1, 2).T, color=colour, linewidth=0.4, alpha=0.45, zorder=1)
@@ -192,16 +195,17 @@ def _draw_panel(axes: Axes, panel: MapPanel, persons: Int64[np.ndarray, " k"]) -
                 linewidths=0.7,
                 zorder=2,
             )
-        axes.text(
-            x,
-            y,
-            str(number + 1),
+        axes.annotate(
+            style.shorten(names.get(person, str(person)), 8),
+            (float(centre[0]), float(centre[1])),
+            (7 * float(outward[0]), 7 * float(outward[1])),
+            textcoords="offset points",
             fontsize=6.5,
             fontweight="bold",
             ha="center",
             va="center",
             zorder=3,
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7},
         )
     style.name_panel(axes, panel.title)
     axes.set_xticks([])
