@@ -25,6 +25,7 @@ from vireid.cli.report_plots import (
 )
 from vireid.cli.report_runs import Data, Measured, ReportedRun, find_data, measure_runs, read_runs
 from vireid.cli.report_tables import (
+    NAMES,
     configuration_tables,
     machine_tables,
     other_results_table,
@@ -42,8 +43,7 @@ from vireid.types import VireidError
 __all__ = ["report"]
 
 PRIVACY = (
-    "This page contains images of people. Share it as the licence of the data set allows, and with those only who need "
-    "it."
+    "This page contains images of people. Share it only as the licence of the data set allows, with people who need it."
 )
 NO_IMAGES = "Images of people were left out. People are still told apart by the numbers or names of the data set."
 
@@ -94,7 +94,7 @@ def report(config: ReportConfig) -> Path:
             Section(title="Results", tables=_results_tables(runs, results, rates)),
             *_curves(figures, runs, results, rates),
             *(_drawn(config, data, networks, figures) if data is not None else ()),
-            Section(title="Protocol", tables=[protocol_table(results[label]) for label in [*results][-1:]]),
+            Section(title="Protocol", tables=_protocol_tables(results, data)),
             Section(title="Runs", tables=[runs_table(runs)]),
             Section(title="Configuration", tables=configuration_tables(runs)),
             Section(title="Machines and versions", tables=machine_tables(runs)),
@@ -159,6 +159,11 @@ def _results_tables(
     return [*tables, other] if other is not None else tables
 
 
+def _protocol_tables(results: Mapping[str, Evaluation], data: Data | None) -> list[Table]:
+    rule = data.plan.trials[0].rule if data is not None else None
+    return [protocol_table(result, rule) for result in [*results.values()][-1:]]
+
+
 def _curves(
     figures: Path, runs: Sequence[ReportedRun], results: Mapping[str, Evaluation], rates: Averages | None
 ) -> Iterator[Section]:
@@ -207,7 +212,7 @@ def _summary(
     last = runs[-1]
     facts = [("method", last.method)]
     if data is not None:
-        facts.append(("data", f"{data.dataset}, test: {test_side(data)}"))
+        facts.append(("data", f"test side in the layout of {NAMES[data.dataset]}: {test_side(data)}"))
     if last.label in results:
         result = results[last.label]
         rank1, map_ = 100 * result.mean["cmc"][0], 100 * result.mean["map"]

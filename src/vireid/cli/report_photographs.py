@@ -43,7 +43,7 @@ def ranked_pictures(drawing: Drawing) -> list[Picture]:
     pictures = []
     for number, each in enumerate(drawing.networks[:-1], start=1):
         pair = {label: rankings[label] for label in (each.label, drawing.reported.label)}
-        counts = ", ".join(f"{label} right first {right[label]} times" for label in pair)
+        counts = ", ".join(f"{label} {right[label]} of {len(chosen)}" for label in pair)
         pictures.append(
             keep(
                 draw_side_by_side(
@@ -51,11 +51,11 @@ def ranked_pictures(drawing: Drawing) -> list[Picture]:
                 ),
                 drawing.folder,
                 "ranked" if len(drawing.networks) == 2 else f"ranked-{number}",
-                alt=f"{len(chosen)} queries, each with its best results by {' and by '.join(pair)}: {counts}.",
+                alt=f"{len(chosen)} queries with their best results by {' and by '.join(pair)}. Right first: {counts}.",
                 caption=f"The best results of {len(chosen)} queries, in the gallery of trial {trial.number} "
-                f"({len(gallery):,} images) of {drawing.protocol}: {counts}. The queries are evenly spread over the "
-                f"{len(known):,} whose person is in the gallery, from a first one drawn by seed {drawing.seed}; none "
-                f"was picked by its result, and so few say little about the networks.{rule}",
+                f"({len(gallery):,} images) of {drawing.protocol}. Right first: {counts}. The queries are evenly "
+                f"spread over the {len(known):,} whose person is in the gallery, from a first one drawn by seed "
+                f"{drawing.seed}; none was picked by its result, and so few say little about the networks.{rule}",
                 photographs=True,
             )
         )

@@ -106,8 +106,8 @@ def find_data(config: ReportConfig, run: ReportedRun, device: torch.device) -> D
         VireidError: it is known neither from the run nor from the command, or the data are not there.
     """
     settings = run.record.settings
-    dataset = config.dataset or settings.get("dataset") or run.facts.get("dataset")
-    root = config.root or settings.get("root")
+    dataset: Any = config.dataset or settings.get("dataset") or run.facts.get("dataset")
+    root: Any = config.root or settings.get("root")
     missing = [flag for flag, value in {"--dataset": dataset, "--root": root}.items() if not value]
     if missing:
         raise VireidError(
@@ -132,7 +132,8 @@ def find_data(config: ReportConfig, run: ReportedRun, device: torch.device) -> D
 
 def untrained(run: ReportedRun) -> tuple[str, Network]:
     """The network of a run with the weights that its seed draws, and what to call it."""
-    network = build_network(**(run.network.arguments | {"weights": "none"})).eval()
+    arguments: dict[str, Any] = {**run.network.arguments, "weights": "none"}
+    network = build_network(**arguments).eval()
     started_so = run.record.settings.get("network.weights") == "none"
     return ("untrained" if started_so else "random weights"), network
 

@@ -9,14 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import torch
+
 import vireid
 from vireid.cli.console import printable
 from vireid.cli.report_runs import Data, ReportedRun
-from vireid.evaluation import Averages, Evaluation, Protocol
+from vireid.evaluation import Averages, Evaluation, Protocol, Rule
+from vireid.evaluation.rules import DISTINCT_RULES
 from vireid.figures.report import Table
 from vireid.training import describe_hardware
 
 __all__ = [
+    "NAMES",
     "configuration_tables",
     "machine_tables",
     "other_results_table",
@@ -34,7 +38,7 @@ OWN_TO_A_METHOD = ("method", "checkpoint_rule", "reconstruction")
 # Where files lay on the machine of the training is nobody's business who reads a report.
 PLACES = ("root", "out", "cache", "part_maps")
 
-PACKAGES = ("torch", "timm", "lightning", "numpy", "matplotlib", "scikit-learn", "captum", "umap-learn")
+PACKAGES = ("timm", "lightning", "numpy", "matplotlib", "scikit-learn", "captum", "umap-learn")
 
 _FACTS = {
     "data_set": "data set",
@@ -52,11 +56,23 @@ _FACTS = {
     "test_time_augmentation": "augmentation at test time",
 }
 
+NAMES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM", "folder": "a folder"}
+"""What people call the layouts of data sets; a made world may lie in any of them."""
+
+_LAYOUTS = {dataset: f"in the layout of {name}" for dataset, name in NAMES.items() if dataset != "folder"}
+
 _WORDS = {
     "i2v": "infrared queries, visible gallery (i2v)",
     "v2i": "visible queries, infrared gallery (v2i)",
     "bn": "after the head's BatchNorm (bn)",
     "seeded": "seeded, as nearly all published code",
+}
+
+
+_HIDDEN: dict[Rule, str] = {
+    "sysu": "queries of camera 3 do not see camera 2, which looks at the same place",
+    "llcm": "images of its own person by its own camera",
+    "folder": "images of its own person by its own camera",
 }
 
 
@@ -118,11 +134,15 @@ def other_results_table(runs: Sequence[ReportedRun], shown: Mapping[str, Evaluat
     )
 
 
-def protocol_table(result: Evaluation) -> Table:
-    """Every fact that numbers of this kind must name, but those that each run has for itself."""
+def protocol_table(result: Evaluation, rule: Rule | None) -> Table:
+    """Every fact that numbers of this kind must name, but those that each run has for itself.
+
+    Args:
+        rule: of the trials, where they are at hand.
+    """
     facts = result.protocol.to_json()
     rows = [
-        [name, _WORDS.get(str(facts[fact]), str(facts[fact]))]
+        [name, (_WORDS | _LAYOUTS).get(str(facts[fact]), str(facts[fact]))]
         for fact, name in _FACTS.items()
         if facts.get(fact) is not None
     ]
@@ -133,46 +153,30 @@ def protocol_table(result: Evaluation) -> Table:
     }.items():
         low, high = min(counts), max(counts)
         rows.append([name, f"{low:,}" if low == high else f"{low:,} to {high:,}, by trial"])
+    if rule is not None:
+        hidden = _HIDDEN.get(rule, "nothing: it sees the whole gallery")
+        counted = "different people in the list" if rule in DISTINCT_RULES else "images in the list"
+        rows += [["what a query may not see", hidden], ["what a rank counts", counted]]
     return Table(caption=result.protocol.name, header=["fact", "here"], rows=_shown(rows))
 
 
 def runs_table(runs: Sequence[ReportedRun]) -> Table:
     """Where each run comes from and what its weights are; folders by their names alone."""
-    rows = []
-    for run in runs:
-        height, width = run.network.image_size
-        trained_on = str(run.facts.get("dataset") or "not known")
-        if trained_on == "regdb":
-            trained_on += f", trial {run.facts.get('trial')}"
-        rows.append(
-            [
-                run.label,
-                run.record.folder.resolve().name,
-                run.method,
-                trained_on,
-                str(run.facts.get("checkpoint_rule", "not known")),
-                str(run.facts.get("reconstruction", "none")),
-                f"{height} x {width}",
-                f"{sum(each.numel() for each in run.network.parameters()) / 1e6:.1f} M",
-                run.weights.split(" ")[0],
-            ]
-        )
-    header = [
-        "run",
-        "folder",
-        "method",
-        "trained on",
-        "checkpoint",
-        "reconstruction",
-        "image",
-        "parameters",
-        "weights (SHA-256)",
-    ]
+    facts: dict[str, list[str]] = {
+        "folder": [run.record.folder.resolve().name for run in runs],
+        "method": [run.method for run in runs],
+        "trained on": [_trained_on(run) for run in runs],
+        "checkpoint": [str(run.facts.get("checkpoint_rule", "not known")) for run in runs],
+        "reconstruction": [str(run.facts.get("reconstruction", "none")) for run in runs],
+        "image, height x width": ["{} x {} pixels".format(*run.network.image_size) for run in runs],
+        "parameters": [f"{sum(each.numel() for each in run.network.parameters()):,}" for run in runs],
+        "weights": [run.weights.split(" ")[0] for run in runs],
+    }
     return Table(
         caption="The runs",
-        header=header,
-        rows=_shown(rows),
-        note="Image: height x width in pixels. Weights: the first 16 digits of the SHA-256 of the file.",
+        header=["", *(run.label for run in runs)],
+        rows=_shown([[name, *values] for name, values in facts.items()]),
+        note="Weights: the first 16 digits of the SHA-256 of their file.",
     )
 
 
@@ -256,6 +260,12 @@ def _plain_rates(averages: Averages) -> list[str]:
     return [f"{100 * rate:.2f}" for rate in rates]
 
 
+def _trained_on(run: ReportedRun) -> str:
+    dataset = str(run.facts.get("dataset") or "not known")
+    trial = f", trial {run.facts.get('trial')}" if dataset == "regdb" else ""
+    return NAMES.get(dataset, dataset) + trial
+
+
 def _setting(value: Any) -> str:
     """A value as the command line has it; of what is a place, the last name alone."""
     if value is None:
@@ -288,7 +298,8 @@ def _duration(run: ReportedRun) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"vireid": vireid.__version__, "python": platform.python_version()}
+    # As a run keeps it: the version of torch says what it was built for.
+    found = {"vireid": vireid.__version__, "python": platform.python_version(), "torch": torch.__version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)

@@ -19,8 +19,11 @@ __all__ = ["Picture", "Report", "Section", "Table", "render_report"]
 
 TEMPLATE = "report.html.jinja"
 
-_LARGEST_SVG = 120_000
+_LARGEST_SVG = 400_000
 _WIDEST = 1800
+_QUALITY = 90
+_PRINTED = 155
+"""Pixels of a screen for an inch in print: what is two columns wide there fills the page, one column about half."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +127,7 @@ def render_report(report: Report) -> str:
 
 
 def _address(picture: Picture) -> str:
-    """The picture as an address that holds it: drawings as SVG where that is small, anything else as PNG for a screen.
+    """The picture as an address that holds it: a drawing as SVG where that is small, photographs as JPEG, else PNG.
 
     An SVG inside an address cannot run anything, and its names cannot clash with another's.
     """
@@ -135,14 +138,19 @@ def _address(picture: Picture) -> str:
     if drawn.width > _WIDEST:
         drawn = drawn.resize((_WIDEST, round(drawn.height * _WIDEST / drawn.width)), Image.Resampling.LANCZOS)
     content = io.BytesIO()
-    drawn.save(content, format="PNG", optimize=True)
+    if picture.photographs:
+        drawn.save(content, format="JPEG", quality=_QUALITY, subsampling=0)
+        return _data("image/jpeg", content.getvalue())
+    drawn.save(content, format="PNG")
     return _data("image/png", content.getvalue())
 
 
 def _size(picture: Picture) -> tuple[int, int]:
-    """Width and height in pixels of the file at print size, so that the page does not move while it is read."""
+    """Width and height on a screen, so that the page does not move while it is read."""
     with Image.open(picture.png) as image:
-        return image.size
+        width, height = image.size
+        scale = _PRINTED / image.info.get("dpi", (300, 300))[0]
+    return round(width * scale), round(height * scale)
 
 
 def _data(kind: str, content: bytes) -> str:
