@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
+from vireid.sharing.card_file import CARD
 from vireid.sharing.hub import TIMEOUT, check_name, talking_to_hub
 from vireid.sharing.shared_files import is_shared, shared_files
 from vireid.types import VireidError
@@ -39,7 +40,7 @@ def push(
 
     Raises:
         VireidError: a name of another form, a run that cannot be shared, a repository that is there and not as
-            ``private`` says, no token, no right, no network.
+            ``private`` says, metadata that the Hub does not take, no token, no right, no network.
     """
     check_name(name)
     files = shared_files(run, name=name, license=license, include_log=include_log)
@@ -67,7 +68,13 @@ def push(
             for file in files
         ]
         gone = [CommitOperationDelete(path_in_repo=each) for each in held if is_shared(each) and each not in names]
-        commit = api.create_commit(
-            name, [*operations, *gone], commit_message=message or f"Share {Path(run).name} by vireid"
-        )
+        try:
+            commit = api.create_commit(name, [*operations, *gone], commit_message=message or "Share a run of vireid")
+        except HfHubHTTPError:
+            raise
+        except ValueError as error:
+            said = " ".join(str(error).split())
+            raise VireidError(
+                f"the Hub takes no card like this ({said}); mend the lines between '---' at the top of {CARD}, or --license"
+            ) from error
     return commit.commit_url
