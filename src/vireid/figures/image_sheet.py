@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -21,6 +22,9 @@ __all__ = ["SMALL", "ImageSheet", "fit", "shorten", "text_width"]
 SMALL = 5.5
 """Points of the smallest print."""
 
+Length = float | int
+"""Millimetres, or points of print."""
+
 _DOTS = 300 / 25.4
 _LINE = 1.25
 _RAMP = 96
@@ -39,15 +43,17 @@ class ImageSheet:
         VireidError: Matplotlib is not installed.
     """
 
-    def __init__(self, width: float, height: float) -> None:
-        self.figure: Figure = new_figure(width, height)
+    def __init__(self, width: Length, height: Length) -> None:
+        self.figure: Figure = new_figure(float(width), float(height))
         self.figure.set_layout_engine("none")
         self._axes = self.figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
         self._limits = (width, height)
         self._axes.set(xlim=(0, width), ylim=(height, 0))
 
-    def place(self, pixels: UInt8[np.ndarray, "h w 3"], left: float, top: float, width: float, height: float) -> None:
+    def place(
+        self, pixels: UInt8[np.ndarray, "h w 3"], left: Length, top: Length, width: Length, height: Length
+    ) -> None:
         """Fit an image into a box, whole and in its proportions, in the middle of it.
 
         Raises:
@@ -71,12 +77,12 @@ class ImageSheet:
         self,
         pixels: UInt8[np.ndarray, "h w 3"],
         values: Float32[np.ndarray, "rows columns"],
-        left: float,
-        top: float,
-        width: float,
-        height: float,
+        left: Length,
+        top: Length,
+        width: Length,
+        height: Length,
     ) -> None:
-        """Fit an image with numbers over it as `vireid.figures.overlay_evidence` lays them, and a line at half the most.
+        """Fit an image with numbers over it as `vireid.figures.overlay_evidence` lays them, a line at half the most.
 
         In gray print a bright place may be heat or a white shirt: the line tells.
         """
@@ -99,10 +105,10 @@ class ImageSheet:
     def write(
         self,
         words: str,
-        x: float,
-        y: float,
+        x: Length,
+        y: Length,
         *,
-        size: float = SMALL,
+        size: Length = SMALL,
         colour: str | tuple[float, float, float] = INK,
         across: Literal["left", "center", "right"] = "left",
         upright: Literal["top", "center", "bottom"] = "top",
@@ -124,13 +130,25 @@ class ImageSheet:
         )
 
     def line(
-        self, xs: list[float], ys: list[float], *, colour: str | tuple[float, float, float] = INK, width: float = 0.2
+        self,
+        xs: Sequence[Length],
+        ys: Sequence[Length],
+        *,
+        colour: str | tuple[float, float, float] = INK,
+        width: Length = 0.2,
     ) -> None:
         """Draw through points, a width of millimetres wide."""
         self._axes.plot(xs, ys, color=colour, linewidth=width * 72 / 25.4, solid_capstyle="round", zorder=3)
 
     def frame(
-        self, left: float, top: float, width: float, height: float, *, colour: tuple[float, float, float], line: float
+        self,
+        left: Length,
+        top: Length,
+        width: Length,
+        height: Length,
+        *,
+        colour: tuple[float, float, float],
+        line: Length,
     ) -> None:
         """Draw around a box, so that nothing in it is hidden."""
         from matplotlib.patches import Rectangle
@@ -139,13 +157,13 @@ class ImageSheet:
         box.set(fill=False, edgecolor=colour, linewidth=line * 72 / 25.4, joinstyle="miter")
         self._axes.add_patch(box)
 
-    def disc(self, x: float, y: float, radius: float, *, colour: tuple[float, float, float]) -> None:
+    def disc(self, x: Length, y: Length, radius: Length, *, colour: tuple[float, float, float]) -> None:
         """Fill a circle."""
         from matplotlib.patches import Circle
 
         self._axes.add_patch(Circle((x, y), radius, facecolor=colour, edgecolor="white", linewidth=0.3, zorder=2.5))
 
-    def heat_bar(self, left: float, top: float, *, low: str, high: str, width: float = 30) -> None:
+    def heat_bar(self, left: Length, top: Length, *, low: str, high: str, width: Length = 30) -> None:
         """The colours that `vireid.figures.overlay_evidence` lays over a middle gray, and what their ends mean."""
         ramp: Float[np.ndarray, "1 n"] = np.linspace(0, 1, _RAMP, dtype=np.float32)[None]
         gray = np.full((6, _RAMP, 3), 128, dtype=np.uint8)
@@ -159,7 +177,7 @@ class ImageSheet:
 
 
 def fit(
-    pixels: UInt8[np.ndarray, "h w 3"], left: float, top: float, width: float, height: float
+    pixels: UInt8[np.ndarray, "h w 3"], left: Length, top: Length, width: Length, height: Length
 ) -> tuple[float, float, float, float]:
     """The largest box of an image's proportions in the middle of a box: left, top, width, height.
 
@@ -176,7 +194,7 @@ def fit(
 
 
 @look()
-def text_width(words: str, size: float, *, bold: bool = False) -> float:
+def text_width(words: str, size: Length, *, bold: bool = False) -> float:
     """Millimetres that a line takes in print."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
@@ -187,9 +205,9 @@ def text_width(words: str, size: float, *, bold: bool = False) -> float:
     return float(TextPath((0, 0), words, size=size, prop=properties).get_extents().width) / 72 * 25.4
 
 
-def shorten(words: str, size: float, width: float) -> str:
+def shorten(words: str, size: Length, width: Length, *, bold: bool = False) -> str:
     """A line that takes no more than a width of millimetres; what is cut off ends in dots."""
     kept = words
-    while kept and text_width(words if kept == words else kept + "…", size) > width:
+    while kept and text_width(words if kept == words else kept + "…", size, bold=bold) > width:
         kept = kept[:-1]
     return kept if kept == words else kept + "…"

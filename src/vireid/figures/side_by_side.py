@@ -72,7 +72,7 @@ def draw_side_by_side(
     sheet.write("query", first + wide / 2, _HEAD - 1.5, size=7, across="center", upright="bottom")
     for name, start in starts.items():
         end = start + results * (wide + _GAP) - _GAP
-        sheet.write(shorten(name, 8, end - start), start, _HEAD - 1.5, size=8, upright="bottom", bold=True)
+        sheet.write(shorten(name, 8, end - start, bold=True), start, _HEAD - 1.5, size=8, upright="bottom", bold=True)
         sheet.line([start - _BETWEEN / 2] * 2, [_HEAD - 3, _HEAD + len(query_rows) * step - _GAP], colour="#bbbbbb")
     for number, query in enumerate(query_rows):
         place = _HEAD + number * step
