@@ -53,6 +53,11 @@ class Drawing:
         """Name of the protocol that everything is measured by."""
         return self.data.plan.protocol.name
 
+    @property
+    def notes(self) -> str:
+        """What a caption must say where all networks are drawn, a space before it."""
+        return "".join(f" {each.note}" for each in self.networks if each.note)
+
     @cached_property
     def outcomes(self) -> QueryOutcomes:
         """What became of the reported network's queries in every trial."""

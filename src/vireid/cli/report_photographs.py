@@ -55,7 +55,8 @@ def ranked_pictures(drawing: Drawing) -> list[Picture]:
                 caption=f"The best results of {len(chosen)} queries, in the gallery of trial {trial.number} "
                 f"({len(gallery):,} images) of {drawing.protocol}. Right first: {counts}. The queries are evenly "
                 f"spread over the {len(known):,} whose person is in the gallery, from a first one drawn by seed "
-                f"{drawing.seed}; none was picked by its result, and so few say little about the networks.{rule}",
+                f"{drawing.seed}; none was picked by its result, and so few say little about the "
+                f"networks.{rule}{drawing.notes}",
                 photographs=True,
             )
         )
@@ -100,7 +101,7 @@ def activation_pictures(drawing: Drawing) -> list[Picture]:
             f"seed {drawing.seed}. Each overlay has its own scale: compare places, not overlays. It is drawn because "
             "papers draw it, but it is no evidence: a place of so deep a map has seen most of the image. Which places "
             "make a match is told more truly by blurring one after the other (vireid.figures.explain_match, or Explain "
-            "on the page of vireid serve).",
+            f"on the page of vireid serve).{drawing.notes}",
             photographs=True,
         )
     ]

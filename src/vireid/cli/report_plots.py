@@ -110,7 +110,7 @@ def map_pictures(drawing: Drawing) -> list[Picture]:
                 f"seed {drawing.seed} from all {len(set(records.persons.tolist()))} of the test, with all their "
                 "images. A number is a person, the same in each panel; circles are visible, triangles infrared. Where "
                 "modalities have met, both shapes of a person lie together. Sizes of groups and gaps between them are "
-                "the method's own.",
+                f"the method's own.{drawing.notes}",
             )
         )
     return pictures
@@ -141,7 +141,7 @@ def distance_pictures(drawing: Drawing) -> list[Picture]:
             caption="Cosine distance of every infrared to every visible image of the test, of one person and of "
             "different people; bars of each kind sum to 1, lines are the means of all pairs, and δ is their "
             "difference: the larger, the better told apart. Embeddings of different networks have scales of their own, "
-            "so compare overlaps rather than distances.",
+            f"so compare overlaps rather than distances.{drawing.notes}",
         )
     ]
 

@@ -64,12 +64,14 @@ class Measured:
     Attributes:
         label: the run's, or what an untrained network is called.
         result: None for a network that is no run.
+        note: what a caption must say of it, empty for a run.
     """
 
     label: str
     network: Network
     embeddings: Embeddings
     result: Evaluation | None = None
+    note: str = ""
 
 
 def read_runs(folders: Sequence[Path]) -> list[ReportedRun]:
@@ -130,12 +132,16 @@ def find_data(config: ReportConfig, run: ReportedRun, device: torch.device) -> D
     return Data(dataset=dataset, trial=trial, plan=plan)
 
 
-def untrained(run: ReportedRun) -> tuple[str, Network]:
-    """The network of a run with the weights that its seed draws, and what to call it."""
+def untrained(run: ReportedRun) -> tuple[str, str, Network]:
+    """The network of a run with the weights that its seed draws, what to call it and what to say of it."""
     arguments: dict[str, Any] = {**run.network.arguments, "weights": "none"}
     network = build_network(**arguments).eval()
-    started_so = run.record.settings.get("network.weights") == "none"
-    return ("untrained" if started_so else "random weights"), network
+    if run.record.settings.get("network.weights") == "none":
+        return "untrained", "Untrained: the same network before its first step, as its seed drew it.", network
+    note = (
+        "Random weights: the same network as a seed draws it. The run started from other weights, which no report has."
+    )
+    return "random weights", note, network
 
 
 def measure_runs(
@@ -166,9 +172,9 @@ def measure_runs(
         measured.append(Measured(label=run.label, network=run.network, embeddings=embeddings, result=result))
     if len(runs) > 1:
         return measured, None
-    label, network = untrained(runs[0])
+    label, note, network = untrained(runs[0])
     embeddings = _embed(network, data, label, device, workers)
-    return measured, Measured(label=label, network=network, embeddings=embeddings)
+    return measured, Measured(label=label, network=network, embeddings=embeddings, note=note)
 
 
 def _embed(network: Network, data: Data, label: str, device: torch.device, workers: int) -> Embeddings:
