@@ -110,7 +110,7 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         rate_axes.set_xlabel("epoch")
     if not handles:
         raise VireidError(
-            f"loss curves need finite values named '{_TERM}...', but the logs of {', '.join(logged)} hold none; look at "
+            f"loss curves need finite values of '{_TERM}...', but the logs of {', '.join(logged)} hold none; look at "
             "the log.jsonl of the run"
         )
     grid[0, 0].set_ylabel("loss")

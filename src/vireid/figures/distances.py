@@ -48,8 +48,8 @@ class PairDistances:
 
 def pair_distances(
     features: Float[np.ndarray, "n d"],
-    persons: Int[np.ndarray, " n"],
-    infrared: Bool[np.ndarray, " n"],
+    persons: Int[np.ndarray, " _"],
+    infrared: Bool[np.ndarray, " _"],
     *,
     limit: int = 200_000,
     seed: int = 0,

@@ -41,9 +41,9 @@ class MapPanel:
     """
 
     title: str
-    points: Float[np.ndarray, "n two"]
-    persons: Int[np.ndarray, " n"]
-    infrared: Bool[np.ndarray, " n"]
+    points: Float[np.ndarray, "n 2"]
+    persons: Int[np.ndarray, " _"]
+    infrared: Bool[np.ndarray, " _"]
 
     def __post_init__(self) -> None:
         lengths = len(self.points), len(self.persons), len(self.infrared)
@@ -89,7 +89,7 @@ def pick_persons(
 
 def project(
     features: Float[np.ndarray, "n d"], *, method: Projection = "t-sne", seed: int = 0
-) -> Float64[np.ndarray, "n two"]:
+) -> Float64[np.ndarray, "n 2"]:
     """Lay features out on a plane so that neighbours by cosine distance stay neighbours.
 
     Distances on the map mean little beyond that: sizes of groups and gaps between them are the method's own. The same

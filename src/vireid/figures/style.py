@@ -106,7 +106,7 @@ def look() -> Iterator[None]:
 
 
 @look()
-def new_figure(width: float = SINGLE, height: float = 60.0) -> Figure:
+def new_figure(width: float | int = SINGLE, height: float | int = 60) -> Figure:
     """An empty figure that fits its labels to its size by itself.
 
     Args:
