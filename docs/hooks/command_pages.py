@@ -1,10 +1,11 @@
-"""The page of the command line: what each command says to ``--help``, asked of the real parser when the site is built."""
+"""The page of the command line: what each command says to ``--help``, asked of the real parser at every build."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from unittest import mock
 
@@ -18,7 +19,7 @@ GALLERY_COMMANDS = ("info", "delete", "export", "compact")
 
 def commands() -> list[tuple[str, ...]]:
     """The words that name each command, in the order of the help; of the recipes of ``train``, one."""
-    names = list(command_line.app._subcommands)
+    names = re.findall(r"^ *• (\S+)", help_of(()), flags=re.MULTILINE)
     inner = {"train": (("train", "mscmnet"),), "gallery": tuple(("gallery", name) for name in GALLERY_COMMANDS)}
     return [words for name in names for words in ((name,), *inner.get(name, ()))]
 
@@ -37,11 +38,12 @@ def _plain() -> Iterator[None]:
         yield
 
 
-def _page() -> str:
+def page_of_commands() -> str:
+    """The page, as Markdown."""
     parts = [
         "---\ntitle: Commands\n---\n\n# Commands\n",
-        "Each command says this to `--help`. The flags of a recipe are shown for `mscmnet`; the other recipes have the same "
-        "ones with values of their own.\n",
+        "Each command says this to `--help`. The flags of a recipe are shown for `mscmnet`; the other recipes have the "
+        "same ones with values of their own.\n",
         f"```text\n{help_of(())}\n```\n",
     ]
     for words in commands():
@@ -52,5 +54,5 @@ def _page() -> str:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page."""
-    files.append(File.generated(config, "reference/commands.md", content=_page()))
+    files.append(File.generated(config, "reference/commands.md", content=page_of_commands()))
     return files

@@ -1,4 +1,4 @@
-"""Docstrings of the library as Markdown: they are written to be read in the source, with a little of Sphinx's markup."""
+"""Docstrings of the library as Markdown: they are written for the source, with a little of Sphinx's markup."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import Any
 
 import griffe
 
+FIELD = re.compile(
+    r"^(Reference|Deviation|Assumptions):"
+    r"(?: (.+(?:\n(?!Reference|Deviation|Assumptions)\S.*)*)|\n((?: +.*(?:\n|$)|\n(?= ))+))",
+    re.MULTILINE,
+)
+NAME = re.compile(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)")
 CODE = re.compile(r"(```.*?```|``[^`]+``)", re.DOTALL)
 
 
@@ -32,18 +38,11 @@ def as_markdown(text: str, find: Callable[[str], str | None]) -> str:
     # A doctest is code; to Markdown it looks like a quotation.
     text = re.sub(r"^( *)(>>> .*(?:\n\1\S.*)*)", r"\1```pycon\n\1\2\n\1```", text, flags=re.MULTILINE)
     text = re.sub(r"^( *)\.\. math::\n+((?:\1 +.*\n?|\n)+)", _displayed, text, flags=re.MULTILINE)
-    text = re.sub(
-        r"^(Reference|Deviation|Assumptions):(?: (.+(?:\n(?!Reference|Deviation|Assumptions)\S.*)*)|\n((?: +.*(?:\n|$)|\n(?= ))+))",
-        _field,
-        text,
-        flags=re.MULTILINE,
-    )
+    text = FIELD.sub(_field, text)
     text = re.sub(r"::$", ":", text, flags=re.MULTILINE)
     text = re.sub(r":math:`([^`]+)`", lambda match: f"\\({' '.join(match[1].split())}\\)", text)
     pieces = CODE.split(text)
-    pieces[::2] = [
-        re.sub(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)", lambda match: _link(match[1], find), p) for p in pieces[::2]
-    ]
+    pieces[::2] = [NAME.sub(lambda match: _link(match[1], find), piece) for piece in pieces[::2]]
     return "".join(pieces)
 
 

@@ -1,4 +1,4 @@
-"""Formulas as pictures of their outlines: they need no script and no font of the reader's, and take on the text's colour."""
+"""Formulas as drawn outlines: they need no script and no font of the reader's, and take on the text's colour."""
 
 from __future__ import annotations
 
@@ -56,8 +56,9 @@ def draw(formula: str) -> str:
     strokes = Path(vertices, codes).iter_segments(simplify=False, curves=True)
     outline = "".join(_stroke(LETTERS[code], points.reshape(-1, 2)) for points, code in strokes)
     em = paths.FONT_SCALE / 1.12  # its letters are small beside those of the text
+    box = f"0 {depth - height:.0f} {width:.0f} {height:.0f}"
     return (
-        f'<svg role="img" aria-label="{html.escape(formula)}" viewBox="0 {depth - height:.0f} {width:.0f} {height:.0f}" '
+        f'<svg role="img" aria-label="{html.escape(formula)}" viewBox="{box}" '
         f'style="width:{width / em:.3f}em;height:{height / em:.3f}em;vertical-align:{-depth / em:.3f}em">'
         f'<path fill="currentColor" d="{outline}"/></svg>'
     )

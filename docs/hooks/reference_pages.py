@@ -92,13 +92,15 @@ def line_of(name: str, words: str | None) -> tuple[str, int]:
     path = Path(str(thing.filepath))
     first = 1 if thing.is_module else thing.lineno or 1
     last = thing.endlineno if not thing.is_module else None
+    lines = path.read_text(encoding="utf-8").splitlines()[first - 1 : last]
     if words is not None:
-        lines = path.read_text(encoding="utf-8").splitlines()[first - 1 : last]
-        hits = [number for number, line in enumerate(lines, start=first) if words in line]
+        hits = [number for number, line in enumerate(lines) if words in line]
         if len(hits) != 1:
             raise KeyError(f"the source of {name} must have {words!r} in exactly one line, it has it in {len(hits)}")
-        first = hits[0]
-    return path.relative_to(ROOT).as_posix(), first
+        return path.relative_to(ROOT).as_posix(), first + hits[0]
+    # The first line of what is decorated is its decorator.
+    heads = (number for number, line in enumerate(lines) if re.match(rf"\s*(class|def) {thing.name}\b", line))
+    return path.relative_to(ROOT).as_posix(), first + next(heads, 0)
 
 
 def with_links(text: str, *, lines: bool) -> str:

@@ -61,10 +61,10 @@ def site_path(path: str) -> str:
         return "index.md"
     if path == "benchmarks":
         return BENCHMARKS
-    # The source of a public name stands in the reference of its room.
-    source = re.fullmatch(r"src/vireid/(\w+?)(?:\.py|/.*)?", path)
+    # A room's source stands for its page of the reference.
+    source = re.fullmatch(r"src/vireid(?:/(\w+?)(?:\.py|/.*)?)?", path)
     if source and (ROOT / path).exists():
-        return f"reference/{'commands' if source[1] == 'cli' else source[1]}.md"
+        return f"reference/{'commands' if source[1] == 'cli' else source[1] or 'index'}.md"
     return path.removeprefix("docs/")
 
 
