@@ -16,7 +16,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, lef
         left: names of the columns whose cells start at the left; numbers stand at the right.
 
     >>> print(markdown_table(["method", "mAP"], [["a", "7.25"], ["base", "**70.50**"]], left=["method"]))
-    | method |   mAP   |
+    | method |    mAP  |
     |:-------|--------:|
     | a      |   7.25  |
     | base   |**70.50**|
@@ -25,7 +25,10 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, lef
     lines: list[list[str]] = [[] for _ in range(len(table) + 1)]
     for name, (head, *cells) in zip(columns, zip(*table)):
         margin = " " * (2 if any(cell.startswith("**") for cell in cells) else 1)
-        inner = [cell if cell.startswith("**") else f"{margin}{cell}{margin}" for cell in (head, *cells)]
+        inner = [
+            ("" if cell.startswith("**") else margin) + cell + ("" if cell.endswith("**") else margin)
+            for cell in (head, *cells)
+        ]
         width = max(4, *map(len, inner))
         head, *cells = (cell.ljust(width) if name in left else cell.rjust(width) for cell in inner)
         rule = ":" + "-" * (width - 1) if name in left else "-" * (width - 1) + ":"

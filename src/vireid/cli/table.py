@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vireid.cli.config import TableConfig
 from vireid.cli.console import progress_console, say
@@ -60,25 +61,30 @@ def make_tables(config: TableConfig) -> list[Comparison]:
     for method in config.method:
         published_results(method=method)
     results = _read(config.runs)
-    ours = gather(results, average=not config.separate)
-    standings = {result.source: stand(result.evaluation) for result in results}
-    wanted = _choose(config, rows, [standing for standing in standings.values() if standing])
-    left = [
-        f"{source}: " + (f"{its.dataset}, {its.setting}" if its else "own data, of which there is no published table")
-        for source, its in standings.items()
-        if not (its and any(its.belongs_to(*place) for place in wanted))
-    ]
+    ours = gather([result for several in results.values() for result in several], average=not config.separate)
+    standings = {path: [stand(result.evaluation) for result in several] for path, several in results.items()}
+    wanted = _choose(config, rows, [its for several in standings.values() for its in several if its])
+    left = {
+        path: several
+        for path, several in standings.items()
+        if not any(its and its.belongs_to(*place) for its in several for place in wanted)
+    }
     if results and len(left) == len(results):
         raise VireidError(
-            "none of the results belongs to the tables asked for; choose with --dataset and --setting what there is: "
-            + "; ".join(left)
+            f"nothing given belongs to {' or '.join(f'{name}, {setting}' for name, setting in wanted)}: "
+            f"{'; '.join(_what_it_has(*each) for each in left.items())}; choose with --dataset and --setting"
         )
-    for line in left:
-        say(f"not shown: {line}", to=progress_console)
+    for each in left.items():
+        say(f"not shown: {_what_it_has(*each)}", to=progress_console)
     return [
         compare(rows, ours, dataset=dataset, setting=setting, methods=config.method, sort=config.sort)
         for dataset, setting in wanted
     ]
+
+
+def _what_it_has(path: Path, standings: Sequence[Standing | None]) -> str:
+    places = [f"{its.dataset}, {its.setting}" if its else "own data, without a published table" for its in standings]
+    return f"{path} has {' and '.join(dict.fromkeys(places))}"
 
 
 def _choose(
@@ -105,21 +111,25 @@ def _choose(
     return [place for place in there if place in measured] or [(name, usual[name]) for name in datasets]
 
 
-def _read(paths: Sequence[Path]) -> list[Measured]:
+def _read(paths: Sequence[Path]) -> dict[Path, list[Measured]]:
     """Every result of each run, and each single file; each once, and of the weights that its run has now."""
-    files: dict[Path, Path] = {}
+    seen: set[Path] = set()
+    results = {}
     for path in paths:
+        if not path.exists():
+            raise VireidError(f"there is no run and no result at {path}")
         found = sorted((path / RESULTS).glob("*.json")) if path.is_dir() else [path]
         if not found:
             raise VireidError(
                 f"{path} has no results yet; run vireid evaluate first: "
                 f"vireid evaluate --checkpoint {path} --dataset NAME --root ROOT"
             )
-        for file in found:
-            if file.resolve() in files:
-                raise VireidError(f"a result may be given once, but {file} is there twice; leave out the second {path}")
-            files[file.resolve()] = file
-    return [_measured(file) for file in files.values()]
+        twice = seen.intersection(file.resolve() for file in found)
+        if twice:
+            raise VireidError(f"a result may be given once, but {path} gives {min(twice).name} again; leave it out")
+        seen |= {file.resolve() for file in found}
+        results[path] = [_measured(file) for file in found]
+    return results
 
 
 def _measured(file: Path) -> Measured:
@@ -142,8 +152,14 @@ def _measured(file: Path) -> Measured:
         weights=stored.weights,
         seed=settings.get("seed"),
         settings={name: value for name, value in settings.items() if name not in REPEATED},
-        notes=_check_weights(file, run, stored),
+        notes=(*_check_weights(file, run, stored), *_training_data(settings, stored)),
     )
+
+
+def _training_data(settings: Mapping[str, Any], stored: StoredResult) -> tuple[str, ...]:
+    """What a number on one benchmark must say of a training on another."""
+    trained = settings.get("dataset")
+    return () if trained in (None, stored.evaluation.protocol.data_set) else (f"trained on {trained}",)
 
 
 def _check_weights(file: Path, run: Path, stored: StoredResult) -> tuple[str, ...]:
@@ -158,6 +174,6 @@ def _check_weights(file: Path, run: Path, stored: StoredResult) -> tuple[str, ..
     if measured != present:
         raise VireidError(
             f"{file} is stale: it was measured with the weights {measured or 'of no known fingerprint'}, but the run "
-            f"has {present} now; measure again with vireid evaluate --checkpoint {file.parent.parent}, or remove the file"
+            f"has {present} now; measure again (vireid evaluate --checkpoint {file.parent.parent}) or remove the file"
         )
     return ()

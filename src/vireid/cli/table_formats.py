@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from string import ascii_lowercase
 
+from vireid.cli.console import printable
 from vireid.cli.markdown_table import markdown_table
 from vireid.cli.sweep_table import to_csv
 from vireid.evaluation.comparison import RATES, Comparison, Group, Row
@@ -104,7 +105,7 @@ class _Marks:
         self._sources = {source: str(number) for number, source in enumerate(sources, start=1)}
         self._notes = {note: _letters(number) for number, note in enumerate(notes)}
         marked = {**self._sources, **self._notes}
-        self.lines = [f"{mark}: {text}" for text, mark in marked.items()]
+        self.lines = [f"{mark}: {printable(text)}" for text, mark in marked.items()]
 
     def of(self, row: Row) -> str:
         return " ".join([self._sources[row.source], *(self._notes[note] for note in row.notes)])
@@ -131,7 +132,7 @@ def _cells(
     spread: str,
     bold: Callable[[str], str],
 ) -> list[str]:
-    name = row.method
+    name = printable(row.method)
     if row.ours:
         name += " (ours)" if row.runs == 1 else f" (ours, n = {row.runs})"
     cells = [name, f"{row.venue} {row.year}" if row.year else missing]
@@ -154,7 +155,6 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
     "±": r"$\pm$",
     "\x00": r"$\pm$",
     "\x01": r"\textbf{",
@@ -163,7 +163,7 @@ _LATEX = {
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"""[\\~^<>|"±\x00-\x02&%$#_{}]""", lambda found: _LATEX[found[0]], text)
+    return re.sub(r"[\\~^<>|±\x00-\x02&%$#_{}]", lambda found: _LATEX[found[0]], text)
 
 
 def _yes(fact: bool) -> str:

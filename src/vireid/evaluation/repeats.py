@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from vireid.evaluation.evaluation import Evaluation
@@ -83,23 +84,21 @@ def gather(results: Sequence[Measured], *, average: bool = True) -> list[Repeats
 
 
 def _refuse_twice(results: Sequence[Measured]) -> None:
-    seen: dict[object, Measured] = {}
-    for result in results:
-        if not result.weights:
-            continue
-        key = result.weights, result.evaluation.protocol
-        if key in seen:
+    for one, other in combinations(results, 2):
+        known = one.weights and other.weights
+        if one.evaluation.protocol == other.evaluation.protocol and (
+            one.weights == other.weights if known else one.evaluation.to_json() == other.evaluation.to_json()
+        ):
             raise VireidError(
-                f"a result may be given once, but {seen[key].source} and {result.source} have the same weights and the "
-                "same protocol; leave one of them out"
+                f"a result may be given once, but {one.source} and {other.source} have the same protocol and the same "
+                f"{'weights' if known else 'scores'}; leave one of them out"
             )
-        seen[key] = result
 
 
 def _what_is_fixed(result: Measured) -> object:
-    counts = {(trial.queries, trial.gallery, trial.valid) for trial in result.evaluation.trials}
+    counts = sorted((trial.queries, trial.gallery, trial.valid) for trial in result.evaluation.trials)
     settings = json.dumps(result.settings, sort_keys=True)
-    return replace(result.evaluation.protocol, split=None), frozenset(counts), settings
+    return replace(result.evaluation.protocol, split=None), tuple(counts), settings
 
 
 def _together(group: Sequence[Measured]) -> Repeats:
