@@ -73,7 +73,9 @@ class StandInHub:
         name, verb, rest = found.groups()
         if name not in self.models or (name in self.private and not known):
             code = 404 if known else 401
-            return httpx.Response(code, headers={"X-Error-Code": "RepoNotFound"}, json={"error": "Repository not found"})
+            return httpx.Response(
+                code, headers={"X-Error-Code": "RepoNotFound"}, json={"error": "Repository not found"}
+            )
         if request.method in ("POST", "PUT") and not known:
             return httpx.Response(403, json={"error": "Forbidden"})
         return getattr(self, f"_{verb or 'revision'}")(name, rest or "main", request)
@@ -186,7 +188,11 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_sockets: None) -> It
 
     def client():
         hooks = {"request": [_http.hf_request_event_hook]}
-        return httpx.Client(transport=httpx.MockTransport(lambda request: stand_in.handle(request)), follow_redirects=True, event_hooks=hooks)
+        return httpx.Client(
+            transport=httpx.MockTransport(lambda request: stand_in.handle(request)),
+            follow_redirects=True,
+            event_hooks=hooks,
+        )
 
     huggingface_hub.set_client_factory(client)
     yield stand_in

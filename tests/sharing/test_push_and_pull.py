@@ -106,7 +106,8 @@ def test_results_of_other_weights_do_not_go(hub, run):
 
 def test_only_files_of_a_run_are_fetched(hub, run, tmp_path):
     push(run, NAME)
-    more = {name: b"import os" for name in ("model.py", "pytorch_model.bin", "state.pt", "results/a.py", "sub/config.json")}
+    others = ("model.py", "pytorch_model.bin", "state.pt", "results/a.py", "sub/config.json")
+    more = dict.fromkeys(others, b"import os")
     hub.models[NAME].append(shared(hub) | more)
     back = pull(NAME, tmp_path / "back")
     assert hub.fetched() == ["README.md", "config.json", "sha256.json", "weights.safetensors"]
@@ -150,7 +151,9 @@ def test_other_bytes_than_the_list_says_are_refused(hub, run, tmp_path):
     for name in whole.keys() - {"README.md", "sha256.json"}:
         other = whole[name][:-1] + b"!"
         hub.models[NAME].append(whole | {name: other})
-        with pytest.raises(VireidError, match=r"must have the SHA-256 \w{64}, as sha256.json says, but has \w{64}") as said:
+        with pytest.raises(
+            VireidError, match=r"must have the SHA-256 \w{64}, as sha256.json says, but has \w{64}"
+        ) as said:
             pull(NAME, tmp_path / "back")
         assert sha256(other).hexdigest() in str(said.value)
         assert not (tmp_path / "back").exists()
@@ -166,7 +169,10 @@ def test_a_file_that_nobody_wrote_down_and_a_list_that_is_none_are_refused(hub, 
     whole = shared(hub)
     for files, message in (
         (whole | {"results/new.json": b"{}"}, "SHA-256 that nobody wrote down"),
-        ({name: content for name, content in whole.items() if name != "sha256.json"}, "so nothing says that its weights"),
+        (
+            {name: content for name, content in whole.items() if name != "sha256.json"},
+            "so nothing says that its weights",
+        ),
         (whole | {"sha256.json": b"[]"}, "is not a list of checksums: it must give a hash"),
         (whole | {"sha256.json": b"{"}, "is not a list of checksums"),
         ({name: content for name, content in whole.items() if "weights" not in name}, "holds no run of vireid"),
@@ -226,7 +232,7 @@ def test_a_broken_download_leaves_no_run_and_goes_on_the_next_time(hub, run, tmp
 
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
     monkeypatch.setattr(hub, "handle", breaks)
-    with pytest.raises(VireidError, match="the Hub answered 500|is not whole in the cache"):
+    with pytest.raises(VireidError, match=r"the Hub answered 500|is not whole in the cache"):
         pull(NAME, tmp_path / "place" / "back")
     assert not (tmp_path / "place").exists()
     monkeypatch.setattr(hub, "handle", real)

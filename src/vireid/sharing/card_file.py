@@ -78,8 +78,9 @@ def _before(file: Path, *, overwrite: bool) -> tuple[dict[str, Any], tuple[str, 
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         if overwrite:
             return {}, ("", _OWN)
+        said = " ".join(str(error).split())
         raise VireidError(
-            f"{file} is not a card that can be read ({type(error).__name__}: {error}); mend its first lines, or write "
+            f"{file} is not a card that can be read ({type(error).__name__}: {said}); mend its first lines, or write "
             "it anew with vireid card --overwrite"
         ) from error
     metadata, text = card.data.to_dict(), card.text.replace("\r\n", "\n")

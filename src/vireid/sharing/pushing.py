@@ -75,6 +75,6 @@ def push(
         except ValueError as error:
             said = " ".join(str(error).split())
             raise VireidError(
-                f"the Hub takes no card like this ({said}); mend the lines between '---' at the top of {CARD}, or --license"
+                f"the Hub takes no card like this ({said}); mend the lines between '---' in {CARD}, or --license"
             ) from error
     return commit.commit_url
