@@ -64,13 +64,17 @@ def test_an_overlay_of_nothing_is_the_gray_image():
     assert (paint(sheet.figure) == 60).all()
 
 
-def test_a_line_is_cut_to_its_room():
-    assert shorten("person 12", 5, 100) == "person 12"
-    assert shorten("", 5, 1) == ""
-    cut = shorten("a name that is much too long", 5, 10)
-    assert cut.endswith("…")
-    assert text_width(cut, 5) <= 10 < text_width("a name that is much too long", 5)
-    assert text_width("wide", 10) == pytest.approx(2 * text_width("wide", 5), rel=0.01)
+@pytest.mark.parametrize("bold", [False, True])
+def test_a_line_is_cut_to_its_room(bold):
+    long = "a name that is much too long"
+    assert shorten("person 12", 5, 100, bold=bold) == "person 12"
+    assert shorten("", 5, 1, bold=bold) == ""
+    cut = shorten(long, 5, 10, bold=bold)
+    fitting = [long[:count] + "…" for count in range(len(long)) if text_width(long[:count] + "…", 5, bold=bold) <= 10]
+    assert cut == fitting[-1]
+    assert 1 < len(cut) < len(long)
+    assert shorten(long, 5, 0.1, bold=bold) == "…"
+    assert text_width("wide", 10, bold=bold) == pytest.approx(2 * text_width("wide", 5, bold=bold), rel=0.01)
 
 
 def test_what_is_no_image_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -207,7 +208,10 @@ def text_width(words: str, size: Length, *, bold: bool = False) -> float:
 
 def shorten(words: str, size: Length, width: Length, *, bold: bool = False) -> str:
     """A line that takes no more than a width of millimetres; what is cut off ends in dots."""
-    kept = words
-    while kept and text_width(words if kept == words else kept + "…", size, bold=bold) > width:
-        kept = kept[:-1]
-    return kept if kept == words else kept + "…"
+    if text_width(words, size, bold=bold) <= width:
+        return words
+    # The longest beginning that fits: beginnings are the wider the longer they are.
+    kept = bisect.bisect_right(
+        range(1, len(words)), width, key=lambda count: text_width(words[:count] + "…", size, bold=bold)
+    )
+    return words[:kept] + "…"
