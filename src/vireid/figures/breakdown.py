@@ -150,9 +150,9 @@ def draw_accuracy_by_camera(table: CameraTable, records: Records) -> Figure:
             continue
         axes.text(x, row, f"{rate:.1f}", ha="center", va="bottom", fontsize=8, fontweight="bold", color=ink)
         axes.text(x, row + 0.06, f"n = {counts[row, column]}", ha="center", va="top", fontsize=6.5, color=ink)
-    names = [_camera_name(records, camera) for camera in table.gallery_cameras]
+    names = [_camera_name(records, camera) for camera in table.gallery_cameras.tolist()]
     axes.set_xticks(places, [*names, "all"])
-    axes.set_yticks(range(rows), [_camera_name(records, camera) for camera in table.query_cameras])
+    axes.set_yticks(range(rows), [_camera_name(records, camera) for camera in table.query_cameras.tolist()])
     axes.set_xlim(-0.5, places[-1] + 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
     axes.tick_params(length=0)
@@ -215,4 +215,4 @@ def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
 
 
 def _camera_name(records: Records, camera: int) -> str:
-    return style.shorten(records.camera_names.get(int(camera), str(int(camera))), 10)
+    return style.shorten(records.camera_names.get(camera, str(camera)), 10)

@@ -70,7 +70,8 @@ def query_outcomes(
     """Search for each query in each trial as `vireid.evaluation.evaluate` does, and keep what became of it.
 
     What a query may not see, which list its rank is counted in and who stands first among equals are the evaluation's
-    own rules. Queries without a true match are left out, as there.
+    own rules. Queries without a true match are left out, as there. Scores are the same but for their last digit, which
+    may order images otherwise that score alike to seven digits. Nothing is re-ranked.
 
     Args:
         records: the table that the trials were made from.

@@ -36,7 +36,7 @@ __all__ = [
 SINGLE, DOUBLE = 85.0, 178.0
 """Widths of one and of two columns of a journal's page, in millimetres."""
 
-COLOURS = ("#0b4fa0", "#e69f00", "#b83a00", "#86c5ea", "#009e73", "#1b1f4b")
+COLOURS = ("#0b4fa0", "#e09900", "#b83a00", "#8ecbef", "#009e73", "#1b1f4b")
 """For series, in this order. Hues after Okabe and Ito, moved apart in lightness, so that gray print keeps them."""
 
 LINES = ("-", (0, (4, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (7, 2)), (0, (2.5, 1)))
