@@ -19,13 +19,13 @@ def config(tmp_path: Path) -> TrainConfig:
 
 
 def test_a_run_that_was_killed_before_its_first_report_is_no_run(config: TrainConfig):
-    with claimed(config):
+    with claimed(config, data={}):
         kept = (config.out / CONFIG).read_bytes()
     (config.out / CONFIG).write_bytes(kept)
     (config.out / LOG).touch()
     other = replace(config, seed=5)
     assert not is_finished(other)
-    with claimed(other):
+    with claimed(other, data={}):
         assert '"seed": 5' in (config.out / CONFIG).read_text()
 
 
@@ -38,23 +38,23 @@ def test_a_folder_with_other_files_beside_a_configuration_is_left_alone(config: 
 
 
 def test_two_trainings_do_not_share_a_folder(config: TrainConfig):
-    with claimed(config):
+    with claimed(config, data={}):
         assert not is_finished(config)
-        with pytest.raises(VireidError, match="another process is training into"), claimed(config):
+        with pytest.raises(VireidError, match="another process is training into"), claimed(config, data={}):
             pass
         assert (config.out / CONFIG).exists()
     assert not (config.out / LOCK).exists()
 
 
 def test_a_failure_before_the_first_report_leaves_nothing(config: TrainConfig):
-    with pytest.raises(RuntimeError), claimed(config):
+    with pytest.raises(RuntimeError), claimed(config, data={}):
         raise RuntimeError
     assert not config.out.exists()
 
 
 def test_a_failure_after_a_state_keeps_it(config: TrainConfig):
     def fail_late() -> None:
-        with claimed(config):
+        with claimed(config, data={}):
             (config.out / STATE).touch()
             raise RuntimeError
 

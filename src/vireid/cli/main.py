@@ -38,6 +38,7 @@ from vireid.cli.gallery_config import (
 )
 from vireid.cli.recipes import RECIPES, describe
 from vireid.cli.report_config import ReportConfig
+from vireid.cli.reproduce_config import ReproduceConfig
 from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
 from vireid.types import VireidError
 
@@ -100,6 +101,20 @@ def _train(config: Annotated[TrainRecipe, arg(name="")]) -> int:
 
     train(config)
     return 0
+
+
+@app.command(name="reproduce")
+def _reproduce(config: Annotated[ReproduceConfig, arg(name="")]) -> int:
+    """Train a run again and say whether the same came out.
+
+    Exit code 0 when every weight is the same, 1 when any differs.
+
+    For example:
+      vireid reproduce runs/first
+    """
+    from vireid.cli.reproduce import reproduce
+
+    return reproduce(config)
 
 
 @app.command(name="sweep")

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import lightning
-import numpy as np
-import timm
-import torch
 from filelock import FileLock, Timeout
 
-import vireid
 from vireid.cli.config import TrainConfig
 from vireid.cli.console import progress_console
 from vireid.cli.recipe_config import RecipeConfig
+from vireid.cli.run_settings import write_settings
 from vireid.cli.selection import BEST, SCORES
 from vireid.models import WEIGHTS
-from vireid.training import describe_hardware, processes_of_job
+from vireid.training import code_fingerprint, describe_hardware, library_versions, processes_of_job
 from vireid.training.failed_step import FAILED
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
@@ -64,9 +57,9 @@ def is_finished(config: TrainConfig) -> bool:
         before = json.loads(file.read_text())["settings"]
     except (ValueError, KeyError) as error:
         raise VireidError(f"{file} is not the configuration of a run: {error}") from error
-    settings = _plain(config)
+    settings = write_settings(config)
     # A run of an older version lacks the settings that came later; it did what their defaults do.
-    before = _plain(TrainConfig(root=config.root, out=out, recipe=RecipeConfig())) | before
+    before = write_settings(TrainConfig(root=config.root, out=out, recipe=RecipeConfig())) | before
     changed = sorted(key for key in {*before, *settings} - FREE_TO_CHANGE if before[key] != settings.get(key, ...))
     if "name" in changed:
         # Two recipes differ in many settings: the name says it best.
@@ -81,13 +74,16 @@ def is_finished(config: TrainConfig) -> bool:
 
 
 @contextmanager
-def claimed(config: TrainConfig) -> Iterator[None]:
+def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None]:
     """Keep the folder from other trainings, and the configuration with the run.
 
     If the run fails before its first step, nothing is left: a mended command would find a run of other settings.
 
+    Args:
+        data: what is trained on; a run goes on with the same only.
+
     Raises:
-        VireidError: another process trains into the folder.
+        VireidError: another process trains into the folder, or the run was begun on other data.
     """
     if not processes_of_job().first:
         yield
@@ -104,14 +100,18 @@ def claimed(config: TrainConfig) -> Iterator[None]:
         draft.unlink(missing_ok=True)
     if not file.exists() or not _is_begun(out):
         document = {
-            "settings": _plain(config),
+            "settings": write_settings(config),
             "processes": processes_of_job().count,
-            "versions": _versions(),
+            "versions": library_versions(),
+            "code": code_fingerprint(),
+            "data": dict(data),
             "hardware": describe_hardware(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         with write_atomically(file) as draft:
             draft.write_text(json.dumps(document, indent=2))
+    else:
+        _check_data(file, data)
     try:
         yield
     except BaseException as error:
@@ -129,35 +129,16 @@ def claimed(config: TrainConfig) -> Iterator[None]:
         (out / LOCK).unlink(missing_ok=True)
 
 
+def _check_data(file: Path, data: Mapping[str, object]) -> None:
+    before = json.loads(file.read_text()).get("data", data)
+    if before != data:
+        raise VireidError(
+            f"a run is resumed on the data that it was started on, but these were {dict(before)} and are {dict(data)}; "
+            "bring the images back, or train anew in another folder"
+        )
+
+
 def _is_begun(out: Path) -> bool:
     """Whether anything of a run is worth keeping; one that was killed before its first report has settings only."""
     log = out / LOG
     return (out / STATE).exists() or (out / WEIGHTS).exists() or (log.exists() and log.stat().st_size > 0)
-
-
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    """Settings by their dotted names, as JSON gives them back."""
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, values: dict[str, Any]) -> None:
-        for key, value in values.items():
-            if isinstance(value, dict):
-                walk(f"{prefix}{key}.", value)
-            else:
-                flat[prefix + key] = str(value) if isinstance(value, Path) else value
-
-    settings = dataclasses.asdict(config)
-    walk("", settings.pop("recipe"))
-    walk("", settings)
-    return json.loads(json.dumps(flat))
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "vireid": vireid.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-        "lightning": lightning.__version__,
-        "numpy": np.__version__,
-    }

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
 from rich.console import Group
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
@@ -22,7 +24,15 @@ from vireid.cli.run_folder import claimed, is_finished
 from vireid.cli.selection import BestOnTest
 from vireid.cli.sharing import refresh_card
 from vireid.cli.termination import TERMINATED, termination_noted
-from vireid.data import HOW_TO_GET_PART_MAPS, PART_MAP_FOLDER, PixelCache, count_part_maps, open_pixel_cache, read
+from vireid.data import (
+    HOW_TO_GET_PART_MAPS,
+    PART_MAP_FOLDER,
+    PixelCache,
+    count_part_maps,
+    fingerprint_records,
+    open_pixel_cache,
+    read,
+)
 from vireid.data.sampler import IdentitySampler
 from vireid.models import (
     DUAL_STREAMS,
@@ -86,9 +96,15 @@ def train(config: TrainConfig) -> Path:
     selection = BestOnTest(config, facts=facts) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
     optimizer = dataclasses.asdict(recipe.optimizer)
-    cache = _pixel_cache(config, records, sampler.persons.tolist())
+    trained_on = records.rows(splits=["train"], persons=sampler.persons.tolist())
+    cache = _pixel_cache(config, records, trained_on)
+    data = {
+        "fingerprint": fingerprint_records(records, trained_on),
+        "images": len(trained_on),
+        "identities": len(sampler.persons),
+    }
     try:
-        with claimed(config), termination_noted() as told, _training_bar(recipe.epochs, steps) as on_step:
+        with claimed(config, data=data), termination_noted() as told, _training_bar(recipe.epochs, steps) as on_step:
             fit(
                 network,
                 records,
@@ -169,7 +185,7 @@ def _part_maps(config: TrainConfig, records: Records) -> PartMaps | None:
     return PartMaps(folder=folder, parts=recipe.network.parts, movement=movement)
 
 
-def _pixel_cache(config: TrainConfig, records: Records, persons: list[int]) -> PixelCache | None:
+def _pixel_cache(config: TrainConfig, records: Records, rows: Int64[np.ndarray, " k"]) -> PixelCache | None:
     """The cache that is asked for, with the images of the people who are trained on."""
     if config.cache is None:
         return None
@@ -177,7 +193,7 @@ def _pixel_cache(config: TrainConfig, records: Records, persons: list[int]) -> P
     with progress_bar("caching") as progress:
         return open_pixel_cache(
             records,
-            records.rows(splits=["train"], persons=persons),
+            rows,
             folder=config.cache,
             height=network.height,
             width=network.width,

@@ -3,6 +3,7 @@
 from vireid.data.dataset import ImageDataset, load_batch
 from vireid.data.doctor import Diagnosis, diagnose
 from vireid.data.faults import Fault, FaultError
+from vireid.data.fingerprint import fingerprint_records
 from vireid.data.folder import read_folder
 from vireid.data.images import load_image
 from vireid.data.llcm import read_llcm
@@ -36,6 +37,7 @@ __all__ = [
     "SysuPermutations",
     "count_part_maps",
     "diagnose",
+    "fingerprint_records",
     "load_batch",
     "load_image",
     "load_part_maps",

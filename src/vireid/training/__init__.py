@@ -3,7 +3,7 @@
 from vireid.training.batches import PartMaps, Targets
 from vireid.training.criterion import make_criterion
 from vireid.training.failed_step import FailedStep, load_failed_step
-from vireid.training.hardware import describe_hardware
+from vireid.training.hardware import code_fingerprint, describe_hardware, library_versions
 from vireid.training.log import StepReport
 from vireid.training.loop import Criterion, LossBatch, TrainingStopped, fit
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
@@ -21,10 +21,12 @@ __all__ = [
     "StepReport",
     "Targets",
     "TrainingStopped",
+    "code_fingerprint",
     "describe_hardware",
     "fit",
     "join_processes",
     "learning_rate_factor",
+    "library_versions",
     "load_failed_step",
     "make_criterion",
     "make_optimizer",

@@ -25,6 +25,8 @@ class RunRecord:
         settings: by their dotted names, such as ``network.backbone`` or ``epochs``.
         versions: of the libraries, by name.
         hardware: see `vireid.training.describe_hardware`.
+        code: see `vireid.training.code_fingerprint`.
+        data: ``fingerprint`` (see `vireid.data.fingerprint_records`), ``images`` and ``identities`` trained on.
         started: ISO 8601.
         steps: a line of the log for each step: ``step``, ``epoch``, ``loss/<term>``, ``learning_rate``, ``images``,
             ``seconds``.
@@ -34,6 +36,8 @@ class RunRecord:
     settings: dict[str, Any]
     versions: dict[str, str]
     hardware: dict[str, Any]
+    code: str
+    data: dict[str, Any]
     started: str
     steps: list[dict[str, Any]]
 
@@ -53,6 +57,8 @@ def read_run(folder: Path) -> RunRecord:
         settings=config.get("settings", {}),
         versions=config.get("versions", {}),
         hardware=config.get("hardware", {}),
+        code=config.get("code", ""),
+        data=config.get("data", {}),
         started=config.get("started", ""),
         steps=_lines(folder / LOG),
     )
