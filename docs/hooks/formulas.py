@@ -34,7 +34,9 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 
 def _placed(element: str, formula: str) -> str:
     formula = " ".join(formula.split())
-    return f'<{element} class="formula">{draw(formula)}</{element}>'
+    # A comma after a drawing stays on its line.
+    joined = "&#8288;" if element == "span" else ""
+    return f'<{element} class="formula">{draw(formula)}</{element}>{joined}'
 
 
 @functools.cache

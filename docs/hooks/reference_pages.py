@@ -159,9 +159,9 @@ def _table(names: list[str]) -> str:
 
 
 def _summary(thing: griffe.Object) -> str:
-    """The first paragraph of a docstring in one line, up to its formula where it has one."""
+    """The first paragraph of a docstring in one line, up to its formula; of what has no docstring, its value."""
     if thing.docstring is None:
-        return ""
+        return f"`{thing.value}`".replace("|", "\\|") if isinstance(thing, griffe.Attribute) else ""
     line = " ".join(thing.docstring.value.strip().partition("\n\n")[0].split())
     return re.split(r":? :math:|::", line)[0].replace("|", "\\|")
 
