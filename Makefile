@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-BENCHMARKS := synthetic pixel_cache loading training embedding scoring growth modality indexing gallery service
+BENCHMARKS := synthetic pixel_cache loading training embedding scoring growth modality indexing gallery service export
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -29,6 +29,16 @@ lint: install ## style, spelling, types and import rules
 test: lint ## all checks and tests but the slow ones: under 10 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n auto --dist worksteal
 
+# The variable turns off a notice of mkdocs-material about another project.
+docs: install ## the documentation as a site in .site; any warning fails it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+coverage: install ## which branches of src the tests do not reach
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n auto --dist worksteal --cov --cov-report term:skip-covered
+
+audit: install ## known holes in what is installed; needs the network
+	$(BIN)/pip-audit --strict --skip-editable
+
 test-slow: install ## the tests that take minutes each
 	$(BIN)/pytest -m slow
 
@@ -37,6 +47,6 @@ bench: install ## the benchmarks; each prints its table and the machine it ran o
 	for name in $(BENCHMARKS); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$name.py || exit; done
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) demo runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo runs .site .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo lint test test-slow bench clean
+.PHONY: help install demo lint test docs coverage audit test-slow bench clean
