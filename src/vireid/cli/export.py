@@ -146,6 +146,11 @@ class _Comparison:
 def _show(config: ExportConfig, made: ExportFacts) -> None:
     for file in made.files.values():
         say(f"{config.out / file.name}  {file.bytes / 1e6:.1f} MB")
+    for name, quantised in (made.quantised or {}).items():
+        say(
+            f"{name}: {quantised['convolutions_in_8_bits']} of {quantised['of']} convolutions in 8 bits, mean cosine "
+            f"{quantised['mean_cosine']:.4f} on training images"
+        )
     found = made.verification
     if found is None:
         say("not verified: it was compared with nothing, and galleries of the run refuse it")

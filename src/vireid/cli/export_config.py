@@ -24,7 +24,7 @@ class ExportConfig:
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder to make."""
     precision: Literal["32", "16", "bf16", "int8"] = "32"
-    """What it computes in: onnx 32, 16 (GPUs) or int8 (CPUs), torch 32 or bf16."""
+    """What it computes in: onnx 32 or int8 (for CPUs), torch 32 or bf16; 16 is not offered yet."""
     feature: Literal["bn", "pool"] = "bn"
     """The feature after or before the BatchNorm."""
     dataset: Annotated[DatasetName | None, arg(metavar="{sysu,regdb,llcm,folder}", help_behavior_hint="")] = None

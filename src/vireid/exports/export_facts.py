@@ -58,6 +58,7 @@ class ExportFacts:
         run: the facts saved with those weights.
         files: by modality.
         verification: what was found, None where nothing was verified.
+        quantised: for int8, of each entry point, what computes in 8 bits; see `vireid.exports.quantizing.quantize`.
         version: of the library that wrote it.
     """
 
@@ -70,6 +71,7 @@ class ExportFacts:
     run: dict[str, Any]
     files: dict[Modality, FileFacts]
     verification: dict[str, Any] | None = None
+    quantised: dict[str, Any] | None = None
     version: str = vireid.__version__
 
     @property
@@ -115,6 +117,7 @@ class ExportFacts:
             "source": self.source,
             "run": self.run,
             "files": {modality.value: vars(file) for modality, file in self.files.items()},
+            **({"quantised": self.quantised} if self.quantised else {}),
             "verification": self.verification or "none: written with --no-verify",
         }
         with write_atomically(folder / EXPORT) as draft:
@@ -151,6 +154,7 @@ def read_facts(folder: Path) -> ExportFacts:
             run=dict(document["run"]),
             files={modality: _file(document["files"][modality.value]) for modality in Modality},
             verification=verification if isinstance(verification, dict) else None,
+            quantised=document.get("quantised"),
             version=str(document["vireid"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -19,6 +19,7 @@ from vireid.exports.entry_point import EntryPoint
 from vireid.exports.export_facts import ExportFacts, ExportFormat, ExportPrecision, FileFacts
 from vireid.exports.loading import load_export
 from vireid.exports.onnx_file import write_onnx
+from vireid.exports.quantizing import quantize
 from vireid.exports.torch_file import write_torch
 from vireid.exports.verifying import LARGEST_DIFFERENCE, check_vectors
 from vireid.models import EmbeddingModel, Feature, Network
@@ -26,7 +27,7 @@ from vireid.types import Modality, VireidError
 
 __all__ = ["OFFERED", "check_offered", "export_network"]
 
-OFFERED: dict[ExportFormat, tuple[ExportPrecision, ...]] = {"onnx": ("32", "16", "int8"), "torch": ("32", "bf16")}
+OFFERED: dict[ExportFormat, tuple[ExportPrecision, ...]] = {"onnx": ("32", "int8"), "torch": ("32", "bf16")}
 """Precisions of each format."""
 
 _SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
@@ -92,11 +93,15 @@ def export_network(
             run=facts,
             files={},
         )
-        files = {
-            modality: _write(EntryPoint(network, modality, feature, kind=_kind(made)), draft, made, calibration)
-            for modality in Modality
-        }
-        made = made.with_(files=files)
+        files, quantised = {}, {}
+        for modality in Modality:
+            entry = EntryPoint(network, modality, feature, kind=torch.bfloat16 if precision == "bf16" else None)
+            file = _write(entry, draft, made)
+            if calibration is not None and precision == "int8":
+                found = quantize(file, calibration[modality], metadata=made.metadata(modality))
+                quantised[modality.value] = found
+            files[modality] = _described(file)
+        made = made.with_(files=files, quantised=quantised or None)
         made.write(draft)
         if verify:
             exported = load_export(draft)
@@ -121,17 +126,14 @@ def check_offered(to: ExportFormat, precision: ExportPrecision) -> None:
         )
 
 
-def _kind(facts: ExportFacts) -> torch.dtype | None:
-    return torch.bfloat16 if facts.precision == "bf16" else None
-
-
-def _write(entry: EntryPoint, folder: Path, facts: ExportFacts, calibration: Images | None) -> FileFacts:
+def _write(entry: EntryPoint, folder: Path, facts: ExportFacts) -> Path:
     file = folder / f"{entry.modality.value}{_SUFFIX[facts.to]}"
-    metadata = facts.metadata(entry.modality)
-    if facts.to == "torch":
-        write_torch(entry, file, metadata=metadata)
-    else:
-        write_onnx(entry, file, metadata=metadata)
+    write = write_torch if facts.to == "torch" else write_onnx
+    write(entry, file, metadata=facts.metadata(entry.modality))
+    return file
+
+
+def _described(file: Path) -> FileFacts:
     content = file.read_bytes()
     return FileFacts(name=file.name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 

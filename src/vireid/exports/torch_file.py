@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from vireid.exports.entry_point import EntryPoint, capture
+from vireid.exports.folding import fold_norms
 from vireid.exports.onnx_file import quiet_exporters
 from vireid.types import write_atomically
 
@@ -15,12 +16,12 @@ __all__ = ["write_torch"]
 
 
 def write_torch(entry: EntryPoint, file: Path, *, metadata: Mapping[str, str]) -> None:
-    """Write an entry point; its metadata stand in extra files of the same names.
+    """Write an entry point, its BatchNorms folded; its metadata stand in extra files of the same names.
 
     Raises:
         VireidError: the file cannot be written.
     """
     with quiet_exporters():
-        program = capture(entry)
+        program = capture(fold_norms(entry))
         with write_atomically(file) as draft, draft.open("wb") as stream:
             torch.export.save(program, stream, extra_files=dict(metadata))
