@@ -8,6 +8,7 @@ from pathlib import Path
 
 import griffe
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -49,6 +50,8 @@ def find(name: str) -> griffe.Object:
     """
     found = library()
     for part in name.split(".")[1:]:
+        if part not in found.members:
+            raise KeyError(f"the library has no {name}")
         found = found.members[part]
         if found.is_alias:
             assert isinstance(found, griffe.Alias)
@@ -65,6 +68,17 @@ def exported(room: str) -> list[str]:
 def named_in(text: str) -> set[str]:
     """All names of the library that stand in the running text of a page."""
     return {match[1] for match in NAMED.finditer(FENCED.sub("", text))}
+
+
+def faults_of(text: str) -> list[str]:
+    """What a page says of the library that is not so: names that it has not, words that a source has not once."""
+    faults = []
+    for match in NAMED.finditer(FENCED.sub("", text)):
+        try:
+            line_of(match[1], match[2])
+        except KeyError as error:
+            faults.append(error.args[0])
+    return faults
 
 
 def inner_names(pages: list[str]) -> dict[str, list[str]]:
@@ -178,7 +192,11 @@ def _contents() -> str:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add a page for each room, and one that lists them."""
     library.cache_clear()
-    inner = inner_names([file.content_string for file in files.documentation_pages()])
+    pages = {file.src_uri: file.content_string for file in files.documentation_pages()}
+    faults = [f"{page}: {fault}" for page, text in pages.items() for fault in faults_of(text)]
+    if faults:
+        raise PluginError("\n".join(faults))
+    inner = inner_names(list(pages.values()))
     for room in ROOMS:
         files.append(File.generated(config, f"reference/{room}.md", content=_page(room, inner[room])))
     files.append(File.generated(config, "reference/index.md", content=_contents()))
