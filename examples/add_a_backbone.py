@@ -51,7 +51,7 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         root = options.root or Path(scratch) / "world"
         if options.root is None:
-            write_world(root, layout="sysu", persons=16, images_per_camera=2, height=96, width=48, seed=0, workers=1)
+            write_world(root, layout="sysu", persons=12, images_per_camera=1, height=96, width=48, seed=0, workers=1)
         train = read("sysu", root, splits=("train",))
         identities = len(IdentitySampler(train, identities=4, images=2, seed=0).persons)
         for mimb in (False, True):

@@ -35,6 +35,8 @@ def write_manifest(root: Path, pattern: str, test_fraction: float) -> tuple[Path
         facts = said.groupdict()
         facts["modality"] = MODALITIES.get(facts["modality"].lower(), facts["modality"])
         rows.append({"path": path, **facts})
+    if not rows:
+        raise SystemExit(f"no image fits the pattern {pattern!r}; the first of {len(images)} is {unread[:1]}")
     people = sorted({row["person"] for row in rows})
     tested = set(people[: round(test_fraction * len(people))])  # a person is in one split only
     file = root / "manifest.csv"
