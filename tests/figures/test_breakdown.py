@@ -5,7 +5,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from vireid.figures.breakdown import by_camera, by_person, draw_accuracy_by_camera, draw_accuracy_by_person
-from vireid.figures.query_outcomes import QueryOutcomes
+from vireid.figures.outcomes import QueryOutcomes
 from vireid.types import Modality, Record, Records
 
 

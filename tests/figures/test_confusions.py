@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from vireid.figures.confusions import draw_confusions, hardest_confusions
-from vireid.figures.query_outcomes import QueryOutcomes
+from vireid.figures.outcomes import QueryOutcomes
 from vireid.types import Modality, Record, Records, VireidError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from vireid.figures import style
-from vireid.figures.query_outcomes import QueryOutcomes, query_outcomes
+from vireid.figures.outcomes import QueryOutcomes, query_outcomes
 from vireid.types import Records
 
 if TYPE_CHECKING:

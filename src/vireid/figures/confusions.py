@@ -11,7 +11,7 @@ from PIL import Image
 
 from vireid.data import load_image
 from vireid.figures import style
-from vireid.figures.query_outcomes import QueryOutcomes
+from vireid.figures.outcomes import QueryOutcomes
 from vireid.types import Records, VireidError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from slow_scoring import slow_score
 
 from vireid.evaluation import Protocol, Trial, evaluate, folder_trials, llcm_trials, regdb_trials, sysu_trials
 from vireid.evaluation.rules import dropped
-from vireid.figures.query_outcomes import QueryOutcomes, query_outcomes
+from vireid.figures.outcomes import QueryOutcomes, query_outcomes
 from vireid.types import Embeddings, Modality, Record, Records, VireidError
 
 
@@ -139,7 +139,7 @@ def test_pieces_of_queries_change_nothing(monkeypatch):
     records, embeddings = world(3, whole=True)
     trials = sysu_trials(records, mode="all", trials=2)
     whole = query_outcomes(records, embeddings, trials, distance="euclidean")
-    monkeypatch.setattr("vireid.figures.query_outcomes._CELLS", 50)
+    monkeypatch.setattr("vireid.figures.outcomes._CELLS", 50)
     pieces = query_outcomes(records, embeddings, trials, distance="euclidean")
     for column in ("trials", "rows", "ranks", "precisions", "found_rows", "right_in_camera"):
         np.testing.assert_array_equal(getattr(whole, column), getattr(pieces, column))
