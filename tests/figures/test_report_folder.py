@@ -29,9 +29,14 @@ def test_a_second_report_replaces_the_first_and_leaves_nothing_beside_it(tmp_pat
 def test_an_error_leaves_the_earlier_report_as_it_was(tmp_path):
     out = tmp_path / "report"
     make(out, "first")
-    with pytest.raises(RuntimeError), report_folder(out) as draft:
-        (draft / PAGE).write_text("half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with report_folder(out) as draft:
+            (draft / PAGE).write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert "first" in (out / PAGE).read_text()
     assert list(tmp_path.iterdir()) == [out]
 
@@ -67,10 +72,15 @@ def test_a_page_or_pictures_that_no_report_made_are_refused(tmp_path):
 
 def test_files_that_come_while_a_report_is_made_are_kept(tmp_path):
     out = tmp_path / "report"
-    with pytest.raises(VireidError, match=r"holds late\.txt"), report_folder(out) as draft:
-        (draft / PAGE).write_text("new")
-        out.mkdir()
-        (out / "late.txt").write_text("mine")
+
+    def be_late() -> None:
+        with report_folder(out) as draft:
+            (draft / PAGE).write_text("new")
+            out.mkdir()
+            (out / "late.txt").write_text("mine")
+
+    with pytest.raises(VireidError, match=r"holds late\.txt"):
+        be_late()
     assert [file.name for file in out.iterdir()] == ["late.txt"]
 
 

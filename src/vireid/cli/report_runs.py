@@ -198,9 +198,8 @@ def _labels(folders: Sequence[Path], recipes: Sequence[str]) -> list[str]:
         recipes,
         names,
         [f"{folder.parent.name}/{name}" for folder, name in zip(folders, names)],
-        [f"{number}. {name}" for number, name in enumerate(names, start=1)],
     ):
         shown = [printable(each) for each in candidates]
         if all(0 < len(each) <= _LONGEST_LABEL for each in shown) and len(set(shown)) == len(shown):
             return shown
-    return [f"run {number}" for number in range(1, len(folders) + 1)]
+    return [f"{number}. {printable(name)[: _LONGEST_LABEL - 4]}…" for number, name in enumerate(names, start=1)]

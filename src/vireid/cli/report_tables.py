@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import torch
-
-import vireid
 from vireid.cli.console import printable
 from vireid.cli.report_runs import Data, ReportedRun
 from vireid.evaluation import Averages, Evaluation, Protocol, Rule
 from vireid.evaluation.rules import DISTINCT_RULES
 from vireid.figures.report import Table
-from vireid.training import describe_hardware
+from vireid.training import code_fingerprint, describe_hardware, library_versions
 
 __all__ = [
     "NAMES",
@@ -38,7 +34,7 @@ OWN_TO_A_METHOD = ("method", "checkpoint_rule", "reconstruction")
 # Where files lay on the machine of the training is nobody's business who reads a report.
 PLACES = ("root", "out", "cache", "part_maps")
 
-PACKAGES = ("timm", "lightning", "numpy", "matplotlib", "scikit-learn", "captum", "umap-learn")
+PACKAGES = ("matplotlib", "scikit-learn", "captum", "umap-learn")
 
 _FACTS = {
     "data_set": "data set",
@@ -157,7 +153,7 @@ def protocol_table(result: Evaluation, rule: Rule | None) -> Table:
         hidden = _HIDDEN.get(rule, "nothing: it sees the whole gallery")
         counted = "different people in the list" if rule in DISTINCT_RULES else "images in the list"
         rows += [["what a query may not see", hidden], ["what a rank counts", counted]]
-    return Table(caption=result.protocol.name, header=["fact", "here"], rows=_shown(rows))
+    return Table(caption=f"Facts of {result.protocol.name}", header=["fact", "here"], rows=_shown(rows))
 
 
 def runs_table(runs: Sequence[ReportedRun]) -> Table:
@@ -166,6 +162,7 @@ def runs_table(runs: Sequence[ReportedRun]) -> Table:
         "folder": [run.record.folder.resolve().name for run in runs],
         "method": [run.method for run in runs],
         "trained on": [_trained_on(run) for run in runs],
+        "training data": [_training_data(run) for run in runs],
         "checkpoint": [str(run.facts.get("checkpoint_rule", "not known")) for run in runs],
         "reconstruction": [str(run.facts.get("reconstruction", "none")) for run in runs],
         "image, height x width": ["{} x {} pixels".format(*run.network.image_size) for run in runs],
@@ -220,12 +217,19 @@ def machine_tables(runs: Sequence[ReportedRun]) -> list[Table]:
     hardware.append(["time of training", *(_duration(run) for run in runs), ""])
     versions = [run.record.versions for run in runs] + [_versions()]
     packages = list(dict.fromkeys(name for column in reversed(versions) for name in column))
+    codes = [*(run.record.code or NOT_KEPT for run in runs), code_fingerprint()]
     return [
         Table(caption="Hardware", header=header, rows=_shown(hardware)),
         Table(
             caption="Versions",
             header=header,
-            rows=_shown([[name, *(column.get(name, NOT_KEPT) for column in versions)] for name in packages]),
+            rows=_shown(
+                [
+                    *([name, *(column.get(name, NOT_KEPT) for column in versions)] for name in packages),
+                    ["code of vireid", *codes],
+                ]
+            ),
+            note="Code: 16 digits of the SHA-256 of the library's own source.",
         ),
     ]
 
@@ -266,6 +270,13 @@ def _trained_on(run: ReportedRun) -> str:
     return NAMES.get(dataset, dataset) + trial
 
 
+def _training_data(run: ReportedRun) -> str:
+    data = run.record.data
+    if not data:
+        return NOT_KEPT
+    return f"{data.get('images')} images of {data.get('identities')} people, fingerprint {data.get('fingerprint')}"
+
+
 def _setting(value: Any) -> str:
     """A value as the command line has it; of what is a place, the last name alone."""
     if value is None:
@@ -298,8 +309,7 @@ def _duration(run: ReportedRun) -> str:
 
 
 def _versions() -> dict[str, str]:
-    # As a run keeps it: the version of torch says what it was built for.
-    found = {"vireid": vireid.__version__, "python": platform.python_version(), "torch": torch.__version__}
+    found = library_versions()
     for package in PACKAGES:
         try:
             found[package] = version(package)
