@@ -44,21 +44,23 @@ def pull(
     snapshot = fetch(name, revision=revision, token=token)
     try:
         run.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{run.name}.", dir=run.parent))
+        holder = Path(tempfile.mkdtemp(prefix=f".{run.name}.", dir=run.parent))
     except OSError as error:
         raise VireidError(f"cannot write beside {run}: {error.strerror or error}") from error
     try:
+        # The holder is private to this process; what it holds has the permissions of any new folder.
+        draft = holder / run.name
+        draft.mkdir()
         copy_shared(snapshot, draft)
         check_hashes(draft, sha256=sha256, required=True)
         load_network(draft)
         read_results(draft)
         read_run(draft)
-        draft.chmod(0o755)
         draft.replace(run)
     except OSError as error:
         raise VireidError(f"cannot write {run}: {error.strerror or error}; nothing was left there") from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(holder, ignore_errors=True)
     return run
 
 

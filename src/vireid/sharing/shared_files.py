@@ -136,8 +136,9 @@ def _refuse_paths(contents: Mapping[str, bytes], settings: Mapping[str, Any]) ->
         # A short relative name, such as "world", is a word like any other.
         if not re.match(r"(local-dir:)?([/~]|[A-Za-z]:[\\/]).", text):
             continue
+        whole = re.compile(rb"(?<![\w./-])" + re.escape(text.encode()) + rb"(?![\w-])")
         for name, content in contents.items():
-            if text.encode() in content:
+            if whole.search(content):
                 todo = "remove it there" if name == CARD else "leave this file out, or train anew with a model's name"
                 raise VireidError(f"{name} must name no path of this machine, but it holds the setting {key}; {todo}")
 
