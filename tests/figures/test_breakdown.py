@@ -83,14 +83,14 @@ def test_both_tables_are_those_of_a_loop(seed):
 
 
 def test_cells_say_rate_and_count():
-    records = table((1, 3), (1, 6), camera_names={6: "back door", 2: "hall"})
+    records = table((1, 3), (1, 6), camera_names={6: "by the back door", 2: "hall"})
     found = outcomes([0, 1], [1, 2], [1, 0.5], [[1, -1], [0, 1]], [1, 2])
     figure = draw_accuracy_by_camera(by_camera(found, records), records)
     axes = figure.axes[0]
     words = [text.get_text() for text in axes.texts]
     assert words == ["100.0", "n = 1", "none", "100.0", "n = 1", "0.0", "n = 1", "100.0", "n = 1", "0.0", "n = 1"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "hall", "all"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["3", "back door"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["3", "...k door"]
     cells = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert len(cells) == 6
     # Dark cells bear white words, bright ones black words.

@@ -99,3 +99,11 @@ def test_runs_without_a_log_are_refused():
         draw_losses({"imported": [], "other": []})
     with pytest.raises(VireidError, match="none of no runs has one"):
         draw_losses({})
+
+
+def test_more_series_than_colours_still_look_different():
+    lines = draw_cmc({str(number): np.ones(20) for number in range(12)}).axes[0].lines
+    assert len({(line.get_color(), str(line.get_linestyle()), line.get_marker()) for line in lines}) == 12
+    terms = {f"term{number}": 1.0 for number in range(10)}
+    smoothed = draw_losses({"run": log(**terms)}).axes[0].lines[1::2]
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in smoothed}) == 10

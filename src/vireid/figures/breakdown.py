@@ -130,7 +130,7 @@ def draw_accuracy_by_camera(table: CameraTable, records: Records) -> Figure:
     rows, columns = rates.shape
     # The whole gallery stands a little apart.
     places = np.append(np.arange(columns - 1), columns - 1 + 0.25)
-    figure = style.new_figure(min(style.DOUBLE, max(style.SINGLE, 30 + 14 * columns)), 24 + 11 * rows)
+    figure = style.new_figure(min(style.DOUBLE, max(style.SINGLE, 30 + 14 * columns)), max(48, 24 + 11 * rows))
     axes = figure.add_subplot()
     shades = ScalarMappable(Normalize(0, 100), style.SEQUENTIAL)
     for (row, column), rate in np.ndenumerate(rates):
@@ -195,6 +195,7 @@ def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )
     axes.set_xlim(0.2, count + 0.8)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(0, 105)
     axes.set_xlabel("identity, easiest first")
     axes.set_ylabel("mAP of its queries (%)")
@@ -215,4 +216,5 @@ def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
 
 
 def _camera_name(records: Records, camera: int) -> str:
-    return style.shorten(records.camera_names.get(camera, str(camera)), 10)
+    # Names of cameras often begin alike, so it is the end that is kept.
+    return style.shorten(records.camera_names.get(camera, str(camera))[::-1], 9)[::-1]

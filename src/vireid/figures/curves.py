@@ -46,8 +46,8 @@ def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) ->
             np.arange(1, len(rates) + 1),
             rates * 100,
             color=style.colour(number),
-            linestyle=style.LINES[number % len(style.LINES)],
-            marker=style.MARKERS[number % len(style.MARKERS)],
+            linestyle=style.line(number),
+            marker=style.MARKERS[(number + number // len(style.COLOURS)) % len(style.MARKERS)],
             markevery=[place for place in _MARKED if place < len(rates)],
             label=f"{style.shorten(name, 28)}, Rank-1 {rates[0] * 100:.1f}",
         )
@@ -100,10 +100,10 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
                 epochs,
                 smoothed,
                 color=style.colour(number),
-                linestyle=style.LINES[number % len(style.LINES)],
+                linestyle=style.line(number),
                 label=term.removeprefix(_TERM).replace("_", " "),
             )
-        style.name_panel(loss_axes, name)
+        style.name_panel(loss_axes, name, 40 if count < 3 else 80 // count)
         loss_axes.grid(visible=True)
         rate_axes.plot(epochs, [step.get("learning_rate", np.nan) for step in steps], color=style.INK, linewidth=1)
         rate_axes.grid(visible=True)

@@ -139,7 +139,7 @@ def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     figure = style.new_figure(style.DOUBLE if across > 1 else style.SINGLE, 6 + 54 * down)
-    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(down, across, sharey=True, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     every = np.concatenate([values for one in panels.values() for values in (one.intra, one.inter)])
@@ -148,11 +148,13 @@ def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
     shares = [
         [np.histogram(values, edges)[0] / len(values) for values in (one.intra, one.inter)] for one in panels.values()
     ]
-    tallest = float(np.max(shares))
+    tallest, margin = float(np.max(shares)), 0.14 * float(edges[-1] - edges[0])
     for axes, (title, pairs), both in zip(grid.flat, panels.items(), shares):
         _draw_panel(axes, pairs, both, edges, tallest)
         style.name_panel(axes, title)
         axes.set_ylim(0, tallest * 1.45)
+        # Room for the number beside a mean at the edge.
+        axes.set_xlim(edges[0] - margin, edges[-1] + margin)
         axes.set_xlabel(
             "cosine distance, infrared to visible\n"
             f"{pairs.intra_count:,} pairs of one person, {pairs.inter_count:,} of different people",

@@ -26,6 +26,7 @@ __all__ = [
     "SEQUENTIAL",
     "SINGLE",
     "colour",
+    "line",
     "look",
     "name_panel",
     "new_figure",
@@ -123,9 +124,20 @@ def new_figure(width: float | int = SINGLE, height: float | int = 60) -> Figure:
     return Figure(figsize=(width / 25.4, height / 25.4), dpi=_DPI, layout="constrained")
 
 
-def name_panel(axes: Axes, title: str) -> None:
-    """Write a panel's title over its left edge, in two lines where one column of a page is too narrow for one."""
-    axes.set_title("\n".join(textwrap.wrap(title, 40, max_lines=2, placeholder="...")), loc="left", fontweight="bold")
+def name_panel(axes: Axes, title: str, width: int = 40) -> None:
+    """Write a panel's title over its left edge, in two lines where it is longer than ``width`` letters."""
+    axes.set_title(
+        "\n".join(textwrap.wrap(title, width, max_lines=2, placeholder="...")), loc="left", fontweight="bold"
+    )
+
+
+def line(number: int) -> Any:
+    """Line style of a series; once the colours begin anew, each comes with another line.
+
+    >>> line(0) == line(len(COLOURS))
+    False
+    """
+    return LINES[(number + number // len(COLOURS)) % len(LINES)]
 
 
 def shorten(name: str, length: int) -> str:
