@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = [
     "VireidError",
     "VireidWarning",
     "left_drafts",
+    "printable",
     "write_atomically",
 ]
 
@@ -36,11 +37,33 @@ UNKNOWN_PART = 255
 """In a part map: nobody labelled this pixel; all over a map: the image has none."""
 
 
+# C0 and C1 controls, line ends of Unicode, and what names of files hold that are no Unicode.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_LONGEST_MESSAGE = 4000
+
+
+def printable(text: str) -> str:
+    r"""Text with what would act on a terminal or break a line in Python's notation: for names that others gave.
+
+    >>> print(printable("door\x1b[2J\tyard é.jpg"))
+    door\x1b[2J\tyard é.jpg
+    """
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 class VireidError(Exception):
     """What a user can mend: the message says which rule is broken, what came instead and what to do.
 
     The command line prints it without a traceback; every error that the library raises on purpose is one of these.
+    A message is one line of printable text, whatever stood in the file that it quotes; a very long one is cut.
     """
+
+    def __init__(self, message: str = "") -> None:
+        text = printable(message)
+        if len(text) > _LONGEST_MESSAGE:
+            half = _LONGEST_MESSAGE // 2
+            text = f"{text[:half]} [..] {text[-half + 10 :]}"
+        super().__init__(text)
 
 
 class VireidWarning(UserWarning):
@@ -240,7 +263,10 @@ class Embeddings:
         Raises:
             VireidError: no such file, not an ``.npz``, a missing array, or what the constructor refuses.
         """
+        if not file.exists():
+            raise VireidError(f"there is no features file {file}")
         try:
+            _check_archive(file)
             content = np.load(file, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds one nameless array, as numpy.save writes it; write it with numpy.savez")
@@ -258,16 +284,40 @@ class Embeddings:
                     f"{file} must hold real numbers 'features' (n x d) and 'paths' (n), got {features.dtype} "
                     f"{features.shape} and {paths.dtype} {paths.shape}"
                 )
-            return cls(features=features.astype(np.float32), paths=paths.astype(str), maker=maker)
-        except FileNotFoundError:
-            raise VireidError(f"there is no features file {file}") from None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+                return cls(features=features.astype(np.float32), paths=paths.astype(str), maker=maker)
+        except VireidError:
+            raise
+        # A damaged archive fails in many ways: zip, zlib and token errors, memory that its header asks for, ..
+        except Exception as error:
             raise VireidError(f"{file} is not a readable .npz of plain arrays: {error}") from error
 
     def save(self, file: Path) -> None:
         """Write the ``.npz``, whole or not at all."""
         with write_atomically(file) as draft, draft.open("wb") as stream:
             np.savez(stream, features=self.features, paths=self.paths, maker=np.array(self.maker))
+
+
+# Paths are stored with four bytes a character and as wide as the longest: real ones compress to a fiftieth.
+_MOST_EXPANSION = 100
+_SMALL = 2**24
+
+
+def _check_archive(file: Path) -> None:
+    """Refuse what would unpack to far more than the file holds, and what is no file, before any of it is read.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    if not file.is_file():
+        raise ValueError("it is no regular file")
+    with file.open("rb") as stream:
+        if stream.read(2) != b"PK":
+            return
+    with zipfile.ZipFile(file) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > _MOST_EXPANSION * file.stat().st_size + _SMALL:
+        raise ValueError(f"it holds {file.stat().st_size} bytes, but says to unpack to {unpacked}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
+
+from vireid.types import printable
 
 __all__ = [
     "TimeColumn",
@@ -24,23 +25,11 @@ __all__ = [
     "shown_while",
 ]
 
-# C0 and C1 controls, line ends of Unicode, and what names of files hold that are no Unicode.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
 console = Console(highlight=False)
 """What a command found: on standard output, so that it can be kept in a file."""
 
 progress_console = Console(highlight=False, stderr=True)
 """What a command is doing: on standard error, so that it stays out of that file."""
-
-
-def printable(text: str) -> str:
-    r"""Text with what would act on a terminal or break a line in Python's notation: for names that others gave.
-
-    >>> print(printable("door\x1b[2J\tyard é.jpg"))
-    door\x1b[2J\tyard é.jpg
-    """
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def say(text: str, *, style: str = "", indent: str = "", to: Console = console) -> None:
