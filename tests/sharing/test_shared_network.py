@@ -72,6 +72,16 @@ def test_weights_that_were_changed_in_the_cache_are_refused(hub, run, tmp_path):
         from_pretrained(NAME, local_files_only=True)
 
 
+def test_a_model_without_checksums_is_refused_unless_its_hash_is_given(hub, run):
+    push(run, NAME)
+    files = hub.models[NAME][-1]
+    hub.models[NAME].append({name: content for name, content in files.items() if name != "sha256.json"})
+    for ask in (from_pretrained, SharedNetwork.from_pretrained):
+        with pytest.raises(VireidError, match=r"has no sha256.json, so nothing says that its weights are whole"):
+            ask(NAME)
+        assert ask(NAME, sha256=sha256_of(run / "weights.safetensors"))
+
+
 def test_other_weights_than_the_hash_are_refused_naming_both(run):
     found = sha256_of(run / "weights.safetensors")
     for ask in (from_pretrained, SharedNetwork.from_pretrained):

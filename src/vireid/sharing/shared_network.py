@@ -41,15 +41,15 @@ def from_pretrained(
         VireidError: no such run, weights with another hash, or what `vireid.sharing.fetching.fetch` and
             `vireid.models.load_network` refuse.
     """
-    folder, fetched = _folder_of(
+    folder = _checked_folder(
         name_or_run,
+        sha256=sha256,
         revision=revision,
         cache_dir=cache_dir,
         force_download=force_download,
         local_files_only=local_files_only,
         token=token,
     )
-    check_hashes(folder, sha256=sha256, required=fetched)
     return load_network(folder)
 
 
@@ -115,15 +115,15 @@ class SharedNetwork(
         token: str | bool | None,
         sha256: str | None = None,
     ) -> SharedNetwork:
-        folder, fetched = _folder_of(
+        folder = _checked_folder(
             model_id,
+            sha256=sha256,
             revision=revision,
             cache_dir=cache_dir,
             force_download=force_download,
             local_files_only=local_files_only,
             token=token,
         )
-        check_hashes(folder, sha256=sha256, required=fetched)
         return cls(*load_network(folder), folder)
 
     def save_pretrained(self, save_directory: str | Path) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -162,13 +162,17 @@ class SharedNetwork(
         return push(self.run, repo_id, private=private, license=license, message=commit_message, token=token)
 
 
-def _folder_of(name_or_run: str | Path, *, revision: str | None, **options: Any) -> tuple[Path, bool]:
-    """Where the run lies, and whether it was fetched from the Hub."""
+def _checked_folder(name_or_run: str | Path, *, sha256: str | None, revision: str | None, **options: Any) -> Path:
+    """Where the run lies, its hashes checked: of the weights in a directory, of all files in what was fetched."""
     folder = Path(name_or_run)
-    if folder.is_dir():
-        if revision is not None:
-            raise VireidError(f"{folder} is a directory and has no revisions; leave revision out")
-        return folder, False
-    if isinstance(name_or_run, Path) or str(name_or_run).startswith(("/", ".", "~")):
-        raise VireidError(f"there is no run directory {name_or_run}; name one, or a model on the Hub as NAMESPACE/NAME")
-    return fetch(name_or_run, revision=revision, **options), True
+    fetched = not folder.is_dir()
+    if fetched:
+        if isinstance(name_or_run, Path) or name_or_run.startswith(("/", ".", "~")):
+            raise VireidError(
+                f"there is no run directory {name_or_run}; name one, or a model on the Hub as NAMESPACE/NAME"
+            )
+        folder = fetch(name_or_run, revision=revision, **options)
+    elif revision is not None:
+        raise VireidError(f"{folder} is a directory and has no revisions; leave revision out")
+    check_hashes(folder, sha256=sha256, required=fetched)
+    return folder
