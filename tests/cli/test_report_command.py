@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from vireid.cli.main import main
+from vireid.cli.report_plots import distance_pictures
 from vireid.evaluation import read_results
 from vireid.figures.report_folder import FIGURES, PAGE
 from vireid.models import fingerprint
+from vireid.types import VireidError
 
 CHROMIUM = shutil.which("chromium")
 HOSTILE = "<script>alert(1)& $x^{ é"
@@ -226,6 +228,33 @@ def test_an_imported_run_needs_to_be_told_its_data(vireid, run, tmp_path):
     assert said.code == 2
     assert "there is nothing to report" in said.err
     assert "does not say what it was trained on; give --root of the data set" in said.err
+
+
+def test_an_imported_run_is_reported_with_its_data(vireid, run, tiny_world, tmp_path, monkeypatch):
+    monkeypatch.setattr("vireid.cli.report.OF_NETWORKS", {"Distances": [(distance_pictures, False)]})
+    (tmp_path / "imported").mkdir()
+    shutil.copy(run / "weights.safetensors", tmp_path / "imported")
+    said = vireid("report", tmp_path / "imported", "--root", tiny_world, "--out", tmp_path / "out")
+    assert said.code == 0, said.err
+    assert figures_of(tmp_path / "out") == {"cmc", "distances"}
+    # Where its backbone started is not known, so what stands beside it is not called its beginning.
+    assert "Random weights: the same network as a seed draws it." in Page(tmp_path / "out").text
+
+
+def test_a_figure_that_cannot_be_drawn_says_why_without_places(vireid, run, tiny_world, tmp_path, monkeypatch):
+    def draw(drawing):
+        raise VireidError(f"cannot read {drawing.data.plan.records.root}/cam1/<b>.jpg")
+
+    monkeypatch.setattr("vireid.cli.report.OF_NETWORKS", {"Broken": [(draw, False)]})
+    assert vireid("report", run, "--out", tmp_path / "out").code == 0
+    assert "Not drawn: cannot read ROOT/cam1/<b>.jpg" in Page(tmp_path / "out").text
+
+
+def test_a_missing_package_is_named_before_anything_is_done(vireid, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("vireid.cli.report.find_spec", lambda name: None if name == "sklearn" else name)
+    said = vireid("report", run, "--out", tmp_path / "out")
+    assert said.code == 2
+    assert 'a report takes the package scikit-learn; pip install "vireid[report]"' in said.err
 
 
 def test_results_of_other_weights_are_told_apart(vireid, run, homeless, tmp_path):

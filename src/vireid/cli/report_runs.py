@@ -123,7 +123,7 @@ def find_data(config: ReportConfig, run: ReportedRun, device: torch.device) -> D
         dataset,
         Path(root),
         feature="bn" + ("" if kind is None else f" computed in {str(kind).removeprefix('torch.')}"),
-        checkpoint_rule=run.facts["checkpoint_rule"],
+        checkpoint_rule=run.facts.get("checkpoint_rule", "not known"),
         method=run.method,
         reconstruction=run.facts.get("reconstruction", "none"),
         mode=config.mode,
@@ -163,7 +163,7 @@ def measure_runs(
         embeddings = _embed(run.network, data, run.label, device, workers)
         facts = {
             "method": run.method,
-            "checkpoint_rule": run.facts["checkpoint_rule"],
+            "checkpoint_rule": run.facts.get("checkpoint_rule", "not known"),
             "reconstruction": run.facts.get("reconstruction", "none"),
         }
         protocol = dataclasses.replace(data.plan.protocol, **facts)

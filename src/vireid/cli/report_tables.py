@@ -104,7 +104,7 @@ def other_results_table(runs: Sequence[ReportedRun], shown: Mapping[str, Evaluat
             if run.label in shown and result.protocol == shown[run.label].protocol:
                 continue
             own = stored.weights.split(" ")[0] == run.weights.split(" ")[0]
-            rates = _rates(result)
+            rates = [rate.replace(" ", "\u00a0") for rate in _rates(result)]
             facts = [result.protocol.name]
             facts += [result.protocol.feature] if result.protocol.feature != "bn" else []
             facts += [
