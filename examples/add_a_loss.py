@@ -20,7 +20,7 @@ from vireid.data import read
 from vireid.data.sampler import IdentitySampler
 from vireid.evaluation import Protocol, chance, evaluate, rows_of, sysu_trials
 from vireid.losses import identity_loss, pairwise_distance
-from vireid.models import QUADRUPLE_STREAMS, NetworkOutput, build_network
+from vireid.models import QUADRUPLE_STREAMS, Network, NetworkOutput, build_network
 from vireid.retrieval import embed_records
 from vireid.synthetic import write_world
 from vireid.training import Criterion, StepReport, Targets, fit, make_criterion
@@ -87,7 +87,7 @@ def train_and_score(name: str, criterion: Criterion, root: Path, out: Path, opti
     print(f"{name:<7} Rank-1 {rank1(network, test):.2%} on people never seen in training")
 
 
-def rank1(network: torch.nn.Module, test: Records) -> float:
+def rank1(network: Network, test: Records) -> float:
     trials = sysu_trials(test, mode="all")
     protocol = Protocol(
         data_set="sysu",

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from vireid.data import load_image, read
-from vireid.evaluation import Averages, Protocol, chance, evaluate, rows_of, sysu_trials
+from vireid.evaluation import Averages, Mode, Protocol, chance, evaluate, rows_of, sysu_trials
 from vireid.synthetic import write_world
 from vireid.types import Embeddings
 
@@ -38,18 +38,18 @@ def show(name: str, rates: Averages) -> None:
     print(f"{name:<10} Rank-1 {rates['cmc'][0]:6.2%}  Rank-10 {rates['cmc'][9]:6.2%}  mAP {rates['map']:6.2%}")
 
 
-def score(root: Path, mode: str) -> None:
+def score(root: Path, mode: Mode) -> None:
     records = read("sysu", root, splits=("test",))
-    trials = sysu_trials(records, mode="indoor" if mode == "indoor" else "all")  # ten single-shot galleries
+    trials = sysu_trials(records, mode=mode)  # ten single-shot galleries
     rows = rows_of(trials)
     features = Embeddings(
-        features=gradient_features([records.file(row) for row in rows]),
+        features=gradient_features([records.file(row) for row in rows.tolist()]),
         paths=records.paths[rows],
     )
     protocol = Protocol(
         data_set="sysu",
         direction="i2v",
-        mode="indoor" if mode == "indoor" else "all",
+        mode=mode,
         shots=1,
         draw="seeded",
         feature="oriented gradients",

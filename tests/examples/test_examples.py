@@ -80,8 +80,8 @@ def test_two_recipes_are_compared_seed_by_seed(printed):
     assert set(means) == {"agw-small", "baseline-small"}
     for mean, each in means.values():
         assert mean == pytest.approx(sum(each) / 2, abs=0.011)
-    difference = float(re.search(r"^baseline-small minus agw-small: ([+-][\d.]+)", text, re.M)[1])
-    assert difference == pytest.approx(means["baseline-small"][0] - means["agw-small"][0], abs=0.011)
+    [difference] = re.findall(r"^baseline-small minus agw-small: ([+-][\d.]+)", text, re.M)
+    assert float(difference) == pytest.approx(means["baseline-small"][0] - means["agw-small"][0], abs=0.011)
 
 
 def test_a_folder_is_searched_under_conditions_and_a_person_forgotten(printed):
