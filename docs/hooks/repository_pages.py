@@ -18,16 +18,9 @@ from mkdocs.utils.meta import get_data
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = "benchmarks.md"
-PENDING = (
-    "tour.md",
-    "how-to/ablate.md",
-    "how-to/add_a_loss.md",
-    "how-to/add_a_backbone.md",
-    "report.md",
-    "table.md",
-    "sharing.md",
-    "export.md",
-)
+# Folders that have a page.
+LISTS = {"benchmarks": BENCHMARKS, "examples": "examples/README.md"}
+PENDING = ("export.md",)
 # Links in running text, and code, in which there are none.
 LINK_OR_CODE = re.compile(
     r"^( *)(```|~~~).*?^\1\2|`[^`\n]+`|(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))", re.DOTALL | re.MULTILINE
@@ -59,8 +52,8 @@ def site_path(path: str) -> str:
     """Where in the site's sources a path of the repository is found."""
     if path == "README.md":
         return "index.md"
-    if path == "benchmarks":
-        return BENCHMARKS
+    if path in LISTS:
+        return LISTS[path]
     # A room's source stands for its page of the reference.
     source = re.fullmatch(r"src/vireid(?:/(\w+?)(?:\.py|/.*)?)?", path)
     if source and (ROOT / path).exists():

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("docs/tour.md", "../src/vireid/types.py", "reference/types.md"),
         ("docs/tour.md", "../src/vireid", "reference/index.md"),
         ("docs/tour.md", "../src/vireid/cli/main.py", "reference/commands.md"),
+        ("docs/tour.md", "../examples", "examples/README.md"),
         ("docs/tour.md", "../README.md", "index.md"),
         ("benchmarks/a_b_c.md", "../docs/methods.md#not-here", "../methods.md#not-here"),
         ("benchmarks/a_b_c.md", "d_e_f.md", "d_e_f.md"),
