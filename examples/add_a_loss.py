@@ -104,6 +104,7 @@ def rank1(network: Network, test: Records) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, help="a folder in the layout of SYSU-MM01; a made world by default")
+    parser.add_argument("--persons", type=int, default=40, help="in the made world, a third of them for the test")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--height", type=int, default=64)
     parser.add_argument("--width", type=int, default=32)
@@ -112,7 +113,16 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         root = options.root or Path(scratch) / "world"
         if options.root is None:
-            write_world(root, layout="sysu", persons=40, images_per_camera=2, height=64, width=32, seed=0, workers=1)
+            write_world(
+                root,
+                layout="sysu",
+                persons=options.persons,
+                images_per_camera=2,
+                height=64,
+                width=32,
+                seed=0,
+                workers=1,
+            )
         recipe = make_criterion(streams=QUADRUPLE_STREAMS, metric="quadruple-center")
         train_and_score("own", own_criterion, root, Path(scratch) / "own", options)
         train_and_score("recipe", recipe, root, Path(scratch) / "recipe", options)

@@ -45,7 +45,7 @@ def test_own_features_are_well_above_chance(printed):
 
 
 def test_an_own_loss_starts_from_the_recipes_network_and_falls(printed):
-    text = printed("add_a_loss", "--epochs", "1")
+    text = printed("add_a_loss", "--persons", "20", "--epochs", "1")
     terms = {
         (name, term): (float(first), float(last))
         for name, term, first, last in re.findall(
