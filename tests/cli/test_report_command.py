@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vireid.cli.main import main
+from vireid.cli.report import OF_NETWORKS
 from vireid.cli.report_plots import distance_pictures
 from vireid.evaluation import read_results
 from vireid.figures.report_folder import FIGURES, PAGE
@@ -80,6 +81,8 @@ def quick():
         for name, count in {"QUERIES": 2, "RESULTS": 3, "ACTIVATED": 2, "CONFUSIONS": 2}.items():
             patch.setattr(f"vireid.cli.report_photographs.{name}", count)
         patch.setattr("vireid.cli.report_drawing.ATTENDED", 1)
+        patch.setattr("vireid.figures.style._DPI", 75)
+        patch.setattr("vireid.figures.image_sheet._DOTS", 3)
         yield
 
 
@@ -166,10 +169,14 @@ def test_two_runs_are_compared_and_a_hostile_name_stays_a_name(compared):
         assert "<script" not in figure.read_text()
 
 
-def test_without_images_nobody_is_shown(vireid, run, tmp_path):
+def test_without_images_nobody_is_shown(vireid, run, tmp_path, monkeypatch):
+    # Of each kind one: all that shows people, tokens of a part that has both, and one that shows nobody.
+    kept = ("Ranked lists", "Where the network looks", "What each scale brings", "Hardest confusions", "Distances")
+    parts = {title: several for title, several in OF_NETWORKS.items() if title.startswith(kept)}
+    monkeypatch.setattr("vireid.cli.report.OF_NETWORKS", parts)
     said = vireid("report", run, "--out", tmp_path / "out", "--no-images")
     assert said.code == 0, said.err
-    assert figures_of(tmp_path / "out") == PLOTS
+    assert figures_of(tmp_path / "out") == {"cmc", "losses", "alb-tokens", "distances"}
     page = Page(tmp_path / "out")
     assert "Images of people were left out." in page.text
     assert "This page contains images" not in page.text
@@ -272,6 +279,7 @@ def test_what_cannot_be_reported_is_refused(vireid, run, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     for arguments, words in (
+        (("--out", tmp_path / "out"), "a report needs a run; name a run directory"),
         ((run, "--out", tmp_path / "mine"), "holds notes.txt, which is of no earlier report"),
         ((run, run, "--out", tmp_path / "out"), "was given more than once"),
         ((tmp_path / "none", "--out", tmp_path / "out"), "there is no run"),

@@ -17,7 +17,7 @@ __all__ = ["ReportConfig"]
 class ReportConfig:
     """A report of a run, beside others or beside itself untrained."""
 
-    runs: Positional[Annotated[tuple[Path, ...], arg(metavar="RUN [RUN ...]")]]
+    runs: Positional[Annotated[tuple[Path, ...], arg(metavar="RUN [RUN ...]", help_behavior_hint="")]]
     """Run directories: the last is reported, those before it are what it is compared with."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder to make; an earlier report in it is replaced, other files are left alone and refused."""
