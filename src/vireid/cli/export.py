@@ -25,7 +25,7 @@ __all__ = ["export_command"]
 COMPARED = 64
 """Test images of each modality whose vectors are compared."""
 
-Images = dict[Modality, UInt8[np.ndarray, "b 3 h w"]]
+Images = dict[Modality, UInt8[np.ndarray, "_ 3 h w"]]
 
 
 def export_command(config: ExportConfig) -> ExportFacts:

@@ -32,7 +32,7 @@ OFFERED: dict[ExportFormat, tuple[ExportPrecision, ...]] = {"onnx": ("32", "int8
 
 _SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
 
-Images = Mapping[Modality, UInt8[np.ndarray, "b 3 h w"]]
+Images = Mapping[Modality, UInt8[np.ndarray, "_ 3 h w"]]
 
 
 def export_network(

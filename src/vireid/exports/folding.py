@@ -17,7 +17,7 @@ def fold_norms(entry: EntryPoint) -> EntryPoint:
     Which these are is read from the graph, for a network's modules do not say in which order they are called.
     """
     graph = capture(EntryPoint(entry.network, entry.modality, entry.feature)).module().graph
-    for node in graph.nodes:  # pyright: ignore[reportGeneralTypeIssues, reportAttributeAccessIssue]
+    for node in graph.nodes:
         if node.target is not torch.ops.aten.batch_norm.default:
             continue
         before = node.args[0]

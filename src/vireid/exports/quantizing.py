@@ -136,7 +136,7 @@ class _Reader:
         return None if batch is None else {"pixels": batch}
 
 
-def _batches(pixels: UInt8[np.ndarray, "b 3 h w"]) -> Iterator[UInt8[np.ndarray, "c 3 h w"]]:
+def _batches(pixels: UInt8[np.ndarray, "b 3 h w"]) -> Iterator[UInt8[np.ndarray, "_ 3 h w"]]:
     return (pixels[start : start + _AT_ONCE] for start in range(0, len(pixels), _AT_ONCE))
 
 

@@ -31,7 +31,7 @@ def check_vectors(
     exported: EmbeddingModel,
     *,
     feature: Feature,
-    images: Mapping[Modality, UInt8[np.ndarray, "b 3 h w"]] | None = None,
+    images: Mapping[Modality, UInt8[np.ndarray, "_ 3 h w"]] | None = None,
     limit: float | None = LARGEST_DIFFERENCE,
 ) -> dict[str, Any]:
     """Compare vectors, at both entry points and in every size of batch, of made images and of given ones.

@@ -102,12 +102,13 @@ class PositionAggregation(nn.Module):
         theta, phi, g = (self._tokens(maps) for maps in (self.theta(deep), self.phi(shallow), self.g(shallow)))
         # Associative, as in the non-local block: no matrix of positions by positions is made.
         context = torch.bmm(g, (phi / phi.shape[2]).transpose(1, 2))
-        seen = torch.bmm(context, theta).view(len(deep), -1, *deep.shape[2:])
+        seen = torch.bmm(context, theta).view(deep.shape[0], -1, *deep.shape[2:])
         return deep + self.norm(self.project(seen))
 
     def _tokens(self, maps: Tensor) -> Tensor:
         """Numbers of a token x tokens."""
-        return maps.reshape(len(maps), 2 * maps.shape[1], -1) if self.paired else maps.flatten(2)
+        # shape[0], not len: that would fix the number of images where the graph is exported.
+        return maps.reshape(maps.shape[0], 2 * maps.shape[1], -1) if self.paired else maps.flatten(2)
 
 
 def _silent_norm(channels: int) -> nn.BatchNorm2d:

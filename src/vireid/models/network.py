@@ -164,7 +164,10 @@ class Network(nn.Module):
         joint = maps[0] if len(maps) == 1 else functools.reduce(torch.add, maps) / len(maps)
         pooled = self._trunk(joint)[0].features
         vectors = F.normalize(pooled if feature == "pool" else self.head(pooled)[0])
-        return vectors if self.sets == 1 else F.normalize(torch.cat(vectors.chunk(self.sets), dim=1))
+        if self.sets == 1:
+            return vectors
+        # Not torch.chunk, which would fix the number of images where the graph is exported.
+        return F.normalize(vectors.unflatten(0, (self.sets, -1)).transpose(0, 1).flatten(1))
 
     def move_to(self, device: torch.device) -> Network:
         """Move the weights to a device, in channels-last layout, which convolutions like; returns itself."""

@@ -1,0 +1,169 @@
+"""``vireid export``, and every command that takes an export in place of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vireid.exports import is_export, load_model, model_fingerprint
+from vireid.figures import explain_match
+from vireid.models import fingerprint
+from vireid.types import Embeddings, Modality
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run: Path, tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run as ONNX in float32, compared on its world. Shared: copy it before you change it."""
+    from vireid.cli.main import main
+
+    out = tmp_path_factory.mktemp("exports") / "onnx"
+    data = ["--dataset", "sysu", "--root", str(tiny_world)]
+    assert main(["export", str(tiny_run), "--to", "onnx", "--out", str(out), *data]) == 0
+    return out
+
+
+def test_an_export_says_what_it_is_and_what_was_found(exported: Path, tiny_run: Path) -> None:
+    import onnx
+
+    facts = json.loads((exported / "export.json").read_text())
+    assert facts["source"] == fingerprint(tiny_run, "bn") == model_fingerprint(exported, "bn")
+    assert facts["run"]["checkpoint_rule"] == "last epoch"
+    assert facts["verification"]["vectors"]["largest_difference"] <= 1e-4
+    assert facts["verification"]["vectors"]["images_of_data_set"] > 0
+    assert sorted(file.name for file in exported.iterdir()) == ["export.json", "infrared.onnx", "visible.onnx"]
+    for modality in Modality:
+        file = exported / f"{modality.value}.onnx"
+        assert facts["files"][modality.value]["bytes"] == file.stat().st_size
+        said = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+        assert said["modality"] == modality.value
+        assert said["normalised"].startswith("in the graph")
+        assert (said["height"], said["width"], said["feature"]) == ("32", "16", "bn")
+        assert str(Path(__file__).parents[2]).encode() not in file.read_bytes()
+
+
+def test_evaluate_names_the_export_and_scores_what_the_run_scores(
+    exported: Path, tiny_run: Path, tiny_world: Path, tmp_path: Path, vireid: Callable[..., Any]
+) -> None:
+    copy = shutil.copytree(tiny_run, tmp_path / "run")
+    for name, checkpoint in {"run": copy, "export": exported}.items():
+        command = ["evaluate", "--checkpoint", checkpoint, "--dataset", "sysu", "--root", tiny_world]
+        assert vireid(*command, "--json", tmp_path / f"{name}.json").code == 0
+    run, export = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("run", "export"))
+    assert export["protocol"]["feature"] == "bn, onnx 32"
+    assert run["protocol"]["feature"] == "bn"
+    assert export["mean"]["map"] == pytest.approx(run["mean"]["map"], abs=1e-6)
+    assert not (exported / "results").exists()
+
+
+def test_an_export_embeds_and_searches_what_the_run_embedded(
+    exported: Path, tiny_run: Path, tiny_world: Path, tmp_path: Path, vireid: Callable[..., Any]
+) -> None:
+    files = {}
+    for name, checkpoint in {"run": tiny_run, "export": exported}.items():
+        files[name] = tmp_path / f"{name}.npz"
+        command = ["embed", "--checkpoint", checkpoint, "--dataset", "sysu", "--root", tiny_world]
+        assert vireid(*command, "--out", files[name]).code == 0
+    run, export = Embeddings.load(files["run"]), Embeddings.load(files["export"])
+    assert export.maker == run.maker
+    assert np.abs(export.features - run.features).max() < 1e-4
+    query = next(iter(sorted((tiny_world / "cam3").rglob("*.jpg"))))
+    said = vireid("search", "--checkpoint", exported, "--queries", query, "--gallery", files["run"])
+    assert said.code == 0, said.err
+
+
+def test_a_gallery_of_the_run_is_searched_and_filled_by_its_export(
+    exported: Path, tiny_run: Path, tiny_world: Path, tmp_path: Path, vireid: Callable[..., Any]
+) -> None:
+    gallery = tmp_path / "gallery"
+    assert vireid("index", tiny_world / "cam1", "--checkpoint", tiny_run, "--gallery", gallery).code == 0
+    assert vireid("index", tiny_world / "cam2", "--checkpoint", exported, "--gallery", gallery).code == 0
+    query = next(iter(sorted((tiny_world / "cam3").rglob("*.jpg"))))
+    assert vireid("search", "--checkpoint", exported, "--queries", query, "--gallery", gallery).code == 0
+
+
+def test_a_match_is_explained_by_an_export(exported: Path, tiny_run: Path) -> None:
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 255, (32, 16, 3), dtype=np.uint8) for _ in range(2)]
+    pair = (images[0], Modality.INFRARED, images[1], Modality.VISIBLE)
+    of_run, of_export = (explain_match(load_model(each)[0], *pair) for each in (tiny_run, exported))
+    assert of_export.score == pytest.approx(of_run.score, abs=1e-4)
+
+
+def test_int8_learns_from_training_images_and_is_compared_by_scores(
+    tiny_run: Path, tiny_world: Path, tmp_path: Path, vireid: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["export", tiny_run, "--to", "onnx", "--precision", "int8", "--out", tmp_path / "int8"]
+    said = vireid(*command)
+    assert "int8 learns the ranges of its numbers from training images" in said.err or "data set" in said.err
+    data = ["--dataset", "sysu", "--root", tiny_world, "--calibration", "8"]
+    # Scores of a tiny run on 4 people jump with a single image: the limit is tried below.
+    monkeypatch.setattr("vireid.exports.verifying.LARGEST_FALL", 100.0)
+    said = vireid(*command, *data)
+    assert said.code == 0, said.err
+    assert model_fingerprint(tmp_path / "int8", "bn") == f"{fingerprint(tiny_run, 'bn')} int8"
+    facts = json.loads((tmp_path / "int8" / "export.json").read_text())
+    assert facts["quantised"]["visible"]["convolutions_in_8_bits"] > 0
+    assert set(facts["verification"]["scores"]["run"]) == {"Rank-1", "mAP"}
+    model, said_facts = load_model(tmp_path / "int8", threads=1)
+    assert said_facts["export"] == "onnx int8"
+    content = (tmp_path / "int8" / "visible.onnx").read_bytes()
+    assert b"QuantizeLinear" in content
+    vectors = model.embed_pixels(torch.zeros(3, 3, 32, 16, dtype=torch.uint8), Modality.VISIBLE)
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(3), atol=1e-5)
+
+
+def test_nothing_is_left_of_an_export_that_fails_its_comparison(
+    tiny_run: Path, tmp_path: Path, vireid: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(entry: Any, file: Path, *, metadata: Any) -> None:
+        from vireid.exports.torch_file import write_torch
+
+        with torch.no_grad():
+            entry.network.head.neck.running_mean += 1
+        write_torch(entry, file, metadata=metadata)
+
+    monkeypatch.setattr("vireid.exports.exporting.write_torch", broken)
+    said = vireid("export", tiny_run, "--to", "torch", "--out", tmp_path / "out")
+    assert said.code == 2
+    assert "the export must make the vectors of its run, with differences up to 0.0001" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--to", "onnx", "--precision", "bf16"], "an export to onnx is offered in precision 32 or int8, got bf16"),
+        (["--to", "onnx", "--precision", "16"], "an export to onnx is offered in precision 32 or int8, got 16"),
+        (["--to", "torch", "--precision", "int8"], "an export to torch is offered in precision 32 or bf16, got int8"),
+        (["--to", "torch", "--precision", "bf16"], "precision bf16 changes vectors"),
+        (["--to", "onnx", "--dataset", "sysu"], "--dataset NAME and --root ROOT together"),
+        (["--to", "onnx", "--calibration", "0"], "at least 1 image to learn from"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_before_anything_is_written(
+    flags: list[str], message: str, tiny_run: Path, tmp_path: Path, vireid: Callable[..., Any]
+) -> None:
+    said = vireid("export", tiny_run, "--out", tmp_path / "out", *flags)
+    assert said.code == 2
+    assert message in said.err.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_is_not_exported_and_no_folder_is_overwritten(
+    exported: Path, tiny_run: Path, tmp_path: Path, vireid: Callable[..., Any]
+) -> None:
+    said = vireid("export", exported, "--to", "onnx", "--out", tmp_path / "again")
+    assert "is an export already" in said.err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    said = vireid("export", tiny_run, "--to", "onnx", "--out", tmp_path / "full")
+    assert "needs a folder of its own" in said.err
+    assert is_export(exported)
+    assert not is_export(tmp_path / "full")

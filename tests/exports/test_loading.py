@@ -1,0 +1,153 @@
+"""What an export is checked for when it is loaded, and what a loaded one refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vireid.exports import OnnxModel, TorchModel, can_run_on, export_network, load_model, model_fingerprint, read_facts
+from vireid.exports.requests import check_request
+from vireid.exports.verifying import check_scores
+from vireid.models import EmbeddingModel, fingerprint, load_network
+from vireid.retrieval.embedder import computing_type
+from vireid.types import Modality, VireidError
+
+
+@pytest.fixture(scope="module", params=["onnx", "torch"])
+def export(request: pytest.FixtureRequest, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run, not verified, to save time. Shared: copy it before you change it."""
+    network, facts = load_network(tiny_run)
+    out = tmp_path_factory.mktemp("exports") / "out"
+    export_network(network, facts, out, source=fingerprint(tiny_run, "bn"), to=request.param, verify=False)
+    return out
+
+
+def pixels(*shape: int) -> torch.Tensor:
+    return torch.zeros(shape, dtype=torch.uint8)
+
+
+def test_a_loaded_export_is_a_model_with_its_runs_facts_and_vectors(export: Path, tiny_run: Path) -> None:
+    model, facts = load_model(export, threads=1)
+    network, own = load_network(tiny_run)
+    assert isinstance(model, OnnxModel | TorchModel)
+    assert isinstance(model, EmbeddingModel)
+    assert facts == own | {"export": f"{model.facts.to} 32"}
+    assert (model.image_size, model.embedding_dimension) == (network.image_size, network.embedding_dimension)
+    images = torch.randint(0, 256, (5, 3, 32, 16), dtype=torch.uint8)
+    for modality in Modality:
+        with torch.no_grad():
+            want = network.embed_pixels(images, modality)
+            for layout in (torch.contiguous_format, torch.channels_last):
+                got = model.embed_pixels(images.contiguous(memory_format=layout), modality)
+                assert torch.allclose(got, want, atol=1e-5)
+    visible, infrared = (model.embed_pixels(images, modality) for modality in Modality)
+    assert not torch.allclose(visible, infrared, atol=1e-3)
+
+
+def test_a_run_is_loaded_as_it_is(tiny_run: Path) -> None:
+    model, facts = load_model(tiny_run)
+    assert type(model).__name__ == "Network"
+    assert "export" not in facts
+    assert model_fingerprint(tiny_run / "weights.safetensors", "pool") == fingerprint(tiny_run, "pool")
+
+
+def test_an_export_that_was_not_verified_says_so_in_its_fingerprint(export: Path, tiny_run: Path) -> None:
+    assert model_fingerprint(export, "bn") == f"{fingerprint(tiny_run, 'bn')} unverified"
+    assert "no-verify" in json.loads((export / "export.json").read_text())["verification"]
+
+
+def test_what_the_graph_was_not_made_for_is_refused(export: Path) -> None:
+    model, _ = load_model(export)
+    for images, feature, kind, message in (
+        (pixels(1, 3, 32, 16), "pool", None, "makes the feature 'bn', not 'pool'"),
+        (pixels(1, 3, 32, 16), "bn", torch.bfloat16, "computes in precision 32"),
+        (pixels(1, 3, 16, 32), "bn", None, "images b x 3 x 32 x 16 .* got 1 x 3 x 16 x 32"),
+        (pixels(0, 3, 32, 16), "bn", None, "at least 1"),
+    ):
+        with pytest.raises(VireidError, match=message):
+            model.embed_pixels(images, Modality.VISIBLE, feature, kind=kind)
+    # The tests' own checks of shapes would refuse these before the model does.
+    for images, message in (
+        (pixels(1, 3, 32, 16).float(), "images as bytes .* normalises them itself, got float32"),
+        (pixels(3, 32, 16), "got 3 x 32 x 16"),
+    ):
+        with pytest.raises(VireidError, match=message):
+            check_request(read_facts(export), images, "bn", None)
+    with pytest.raises(VireidError, match="makes the feature 'bn', not 'pool'"):
+        model_fingerprint(export, "pool")
+
+
+def test_a_changed_or_missing_file_is_refused(export: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(export, tmp_path / "copy"))
+    [file] = copy.glob("infrared.*")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(VireidError, match="is not the file that was exported: its SHA-256 differs"):
+        load_model(copy)
+    file.unlink()
+    with pytest.raises(VireidError, match=r"cannot read .*infrared"):
+        load_model(copy)
+
+
+def test_facts_that_are_damaged_or_point_elsewhere_are_refused(export: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(export, tmp_path / "copy"))
+    whole = json.loads((copy / "export.json").read_text())
+    outside = whole | {"files": whole["files"] | {"visible": whole["files"]["visible"] | {"name": "../visible.onnx"}}}
+    for document, message in (
+        ("{", "does not describe an export"),
+        (json.dumps(outside), "is no name of a file in the folder"),
+        (json.dumps(whole | {"to": "pickle"}), "'pickle' is none of onnx, torch"),
+        (json.dumps(whole | {"format": 99}), "has format 99, this version of the library reads 1"),
+    ):
+        (copy / "export.json").write_text(document)
+        with pytest.raises(VireidError, match=message):
+            load_model(copy)
+
+
+def test_content_that_is_no_model_is_refused(export: Path) -> None:
+    model, _ = load_model(export)
+    assert isinstance(model, OnnxModel | TorchModel)
+    with pytest.raises(VireidError, match=r"cannot (run|read)"):
+        type(model)(dict.fromkeys(Modality, b"nonsense"), model.facts)
+
+
+def test_an_onnx_export_without_cuda_stays_on_the_processor(export: Path) -> None:
+    model, _ = load_model(export)
+    assert model.move_to(torch.device("cpu")) is model
+    assert can_run_on(export, torch.device("cpu"))
+    if isinstance(model, OnnxModel):
+        with pytest.raises(VireidError, match="cannot compute on cuda"):
+            model.move_to(torch.device("cuda"))
+        assert not can_run_on(export, torch.device("cuda"))
+        with pytest.raises(VireidError, match="at least 1 thread"):
+            load_model(export, threads=0)
+
+
+def test_auto_leaves_an_export_its_own_precision(export: Path) -> None:
+    model, _ = load_model(export)
+    # On this device `auto` of a network would ask a GPU what it can.
+    assert computing_type(model, "auto", torch.device("cuda")) is None
+    assert computing_type(model, "bf16", torch.device("cpu")) is torch.bfloat16
+
+
+def test_what_is_not_installed_is_named(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, facts = load_network(tiny_run)
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(VireidError, match=r"onnxscript; pip install 'vireid\[export\]'"):
+        export_network(network, facts, tmp_path / "out", source="x", to="onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scores_may_fall_by_half_a_point() -> None:
+    found = check_scores({"Rank-1": 50.0, "mAP": 40.0}, {"Rank-1": 49.6, "mAP": 41.0})
+    assert found["export"] == {"Rank-1": 49.6, "mAP": 41.0}
+    with pytest.raises(VireidError, match=r"mAP may fall by 0.5 points at most, but the run scores 40.00 .* 39.40"):
+        check_scores({"Rank-1": 50.0, "mAP": 40.0}, {"Rank-1": 50.0, "mAP": 39.4})
+    with pytest.raises(VireidError, match="Rank-1 may fall"):
+        check_scores({"Rank-1": 50.0}, {"Rank-1": float("nan")})
