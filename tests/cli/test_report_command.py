@@ -320,9 +320,11 @@ def test_in_a_browser_without_network_or_scripts(compared, width, scheme):
         assert heard == []
         measured = page.evaluate(
             "() => ({wide: document.documentElement.scrollWidth, broken: [...document.images].filter("
-            "(image) => !image.naturalWidth).length, images: document.images.length})"
+            "(image) => !image.naturalWidth).length, images: document.images.length, "
+            "rows: Math.min(...[...document.querySelectorAll('tbody th')].map((cell) => cell.offsetWidth))})"
         )
         assert measured["wide"] <= width
         assert measured["broken"] == 0
+        assert measured["rows"] >= 60  # no name of a row is broken into a column of letters
         assert measured["images"] == len(PLOTS | PEOPLE)
         browser.close()
