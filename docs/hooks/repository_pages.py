@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = "benchmarks.md"
 # Folders that have a page.
 LISTS = {"benchmarks": BENCHMARKS, "examples": "examples/README.md"}
-PENDING = ("export.md",)
 # Links in running text, and code, in which there are none.
 LINK_OR_CODE = re.compile(
     r"^( *)(```|~~~).*?^\1\2|`[^`\n]+`|(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))", re.DOTALL | re.MULTILINE
@@ -108,9 +107,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if not path.startswith("src/vireid/"):
             files.append(File.generated(config, path, abs_src_path=os.fspath(ROOT / path)))
     files.append(File.generated(config, BENCHMARKS, content=benchmark_list()))
-    for path in PENDING:
-        if files.get_file_from_path(path) is None:
-            files.append(File.generated(config, path, content=f"# {path}\n\nTo come.\n"))
     return files
 
 
