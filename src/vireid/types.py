@@ -216,7 +216,7 @@ class Records(Sequence[Record]):
         columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
         return Records(root=self.root, person_names=self.person_names, camera_names=self.camera_names, **columns)
 
-    def file(self, row: int) -> Path:
+    def file(self, row: int | np.integer) -> Path:
         """Where the image of a row lies."""
         return self.root / str(self.paths[row])
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from vireid.figures.picture import as_network_sees
 from vireid.models import Feature, Network
+from vireid.models.pooling import Pooled
 from vireid.transforms import evaluation_view
 from vireid.types import Modality, VireidError
 
@@ -94,13 +95,11 @@ def _map_and_vectors(
         caught["map"] = output.detach().requires_grad_()
         return caught["map"]
 
-    def catch_pooled(module: nn.Module, inputs: object, output: tuple[Tensor | None, ...]) -> None:
-        assert output[0] is not None  # of a pooling as of a head the feature
+    def catch_vectors(module: nn.Module, inputs: object, output: Tensor | Pooled) -> None:
+        caught["vectors"] = output if isinstance(output, Tensor) else output.features
 
-        caught["vectors"] = output[0]
-
-    source = network.pooling if feature == "pool" else network.head
-    handles = [network.stages[-1].register_forward_hook(begin_graph), source.register_forward_hook(catch_pooled)]
+    source = network.pooling if feature == "pool" else network.head.neck
+    handles = [network.stages[-1].register_forward_hook(begin_graph), source.register_forward_hook(catch_vectors)]
     pixels = as_network_sees(network, image)[None].to(next(network.parameters()).device)
     try:
         network.embed(evaluation_view(pixels), modality, "pool" if feature == "pool" else "bn")

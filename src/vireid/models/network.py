@@ -163,7 +163,7 @@ class Network(nn.Module):
         # Not torch.stack(maps).mean(0): the same numbers, but in a memory layout that is slower from here on.
         joint = maps[0] if len(maps) == 1 else functools.reduce(torch.add, maps) / len(maps)
         pooled = self._trunk(joint)[0].features
-        vectors = F.normalize(pooled if feature == "pool" else self.head(pooled)[0])
+        vectors = F.normalize(pooled if feature == "pool" else self.head.neck(pooled))
         if self.sets == 1:
             return vectors
         # Not torch.chunk, which would fix the number of images where the graph is exported.

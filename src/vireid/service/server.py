@@ -28,6 +28,7 @@ AUDIT = "audit.jsonl"
 IMAGES = "images"
 """Folder of kept uploads in the home of a service."""
 
+_BACKLOG = 2048
 _STOP_SECONDS = 30
 
 
@@ -127,6 +128,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        # From here on, so that whoever connects as soon as the address is announced waits and is not refused.
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
         raise VireidError(f"cannot listen on {host} port {port}: {error}; take another port") from error
