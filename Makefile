@@ -29,9 +29,9 @@ lint: install ## style, spelling, types and import rules
 test: lint ## all checks and tests but the slow ones: under 10 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n auto --dist worksteal
 
-# The variable turns off a notice of mkdocs-material about another project.
+# The variable turns off a notice of mkdocs-material about another project. The tests build it as well.
 docs: install ## the documentation as a site in .site; any warning fails it
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 coverage: install ## which branches of src the tests do not reach
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n auto --dist worksteal --cov --cov-report term:skip-covered
