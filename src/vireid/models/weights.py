@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import timm
+import torch
 
 from vireid.models.building import build_network
 from vireid.models.embedding_model import Feature
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
 from vireid.models.reference_file import sha256_of
+from vireid.models.small_build import MAX_PIXELS, SmallBuild
 from vireid.models.streams import Stream
 from vireid.types import Modality, VireidError, write_atomically
 
@@ -22,6 +28,11 @@ __all__ = ["WEIGHTS", "fingerprint", "load_network", "save_network", "weights_fi
 
 FORMAT = 1
 """Version of the file form; a file of another version is refused by name."""
+
+# What timm.create_model does with these is no part of a network: it would read other files, or the hub.
+_OF_TIMM = {
+    name for name, kind in inspect.signature(timm.create_model).parameters.items() if kind.kind != kind.VAR_KEYWORD
+}
 
 WEIGHTS = "weights.safetensors"
 """Name of the weights in a run directory."""
@@ -61,25 +72,22 @@ def load_network(run: Path) -> tuple[Network, dict[str, Any]]:
     try:
         with safetensors.safe_open(file, framework="pt") as content:
             document = json.loads((content.metadata() or {}).get("vireid", "null"))
-        tensors = safetensors.torch.load_file(file)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+            shapes = {name: content.get_slice(name).get_shape() for name in content.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
         raise VireidError(f"{file} is not a whole file of weights: {error}") from error
     if document is None:
         raise VireidError(f"{file} holds weights of another library: it does not say how to build its network")
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise VireidError(f"{file} has format {found}, this version of the library reads {FORMAT}")
-    try:
-        network = _build(document["network"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise VireidError(
-            f"{file} does not say how to build its network in this version's words ({type(error).__name__}: {error}); "
-            "load it with the version that saved it, or train again"
-        ) from error
-    result = fit_weights(network, tensors)
+    facts = document.get("facts", {})
+    if not isinstance(facts, dict):
+        raise VireidError(f"the facts in {file} must be an object, got {type(facts).__name__}; save the network again")
+    network = _build_checked(document.get("network"), shapes, file)
+    result = fit_weights(network, safetensors.torch.load_file(file))
     if result:
         raise VireidError(f"the weights in {file} do not fit the network that they name: {result}")
-    return network.eval(), document.get("facts", {})
+    return network.eval(), facts
 
 
 def weights_file(run: Path) -> Path:
@@ -105,7 +113,33 @@ def fingerprint(run: Path, feature: Feature) -> str:
     return f"{sha256_of(weights_file(run))[:16]} {feature}"
 
 
+def _build_checked(arguments: Any, shapes: Mapping[str, Sequence[int]], file: Path) -> Network:
+    """The network that a file names, built only once it is known to be as large as the file's tensors."""
+    try:
+        # On the device meta a tensor has a shape and no memory: what the file asks for costs nothing yet.
+        with SmallBuild([math.prod(shape) for shape in shapes.values()]), torch.device("meta"):
+            sketch = _build(arguments)
+            result = fit_weights(sketch, {name: torch.empty(tuple(shape)) for name, shape in shapes.items()})
+        if not result:
+            return _build(arguments)
+    except VireidError as error:
+        raise VireidError(f"{file} names a network that cannot be built: {error}") from error
+    # The words of a file go through timm and torch, which fail in many ways on what they do not expect.
+    except Exception as error:
+        raise VireidError(
+            f"{file} does not say how to build its network in this version's words ({type(error).__name__}: {error}); "
+            "load it with the version that saved it, or train again"
+        ) from error
+    raise VireidError(f"the weights in {file} do not fit the network that they name: {result}")
+
+
 def _build(arguments: dict[str, Any]) -> Network:
+    foreign = _OF_TIMM & set(arguments.get("backbone_options") or {})
+    if foreign:
+        raise ValueError(f"options of a backbone may not name files or weights, but {sorted(foreign)} do")
+    height, width = arguments["image_size"]
+    if not 0 < height * width <= MAX_PIXELS:
+        raise ValueError(f"images may have at most {MAX_PIXELS} pixels, got {height} x {width}")
     streams = [Stream(Modality(stream["modality"]), stream["view"], stream["stem"]) for stream in arguments["streams"]]
     keywords: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()

@@ -1,0 +1,56 @@
+"""Building what a file asks for, and no more than its tensors account for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from vireid.types import VireidError
+
+__all__ = ["MAX_PIXELS", "SmallBuild"]
+
+MAX_PIXELS = 2**20
+"""Of the images that a network from a file may ask for; a crop of a person is seldom larger than 1000 x 500."""
+
+# The networks that were tried make 6 to 18 tensors for each one that they keep.
+_MADE_A_TENSOR = 30
+_MADE = 500
+_MOST_MADE = 50_000
+# A map that no network here comes near: attention of all positions to all at 768 x 384 has 2**24.3.
+_LARGEST_MAP = 2**25
+
+
+class SmallBuild(TorchFunctionMode):
+    """Inside the block a network may not grow endlessly: for a sketch on the device ``meta``, which takes no memory.
+
+    Args:
+        sizes: how many numbers each tensor of the file holds.
+
+    Raises:
+        VireidError: far more tensors made than a network of that many needs, or a map of more numbers than
+            any network here has.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self._left = min(_MADE + _MADE_A_TENSOR * len(sizes), _MOST_MADE)
+        self._largest = max(_LARGEST_MAP, *sizes, 0)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call torch and look at what came out."""
+        result = func(*args, **(kwargs or {}))
+        # Never at a call that gives no tensor: one of them switches gradients on again when a block ends.
+        if isinstance(result, Tensor):
+            self._left -= 1
+            if self._left < 0:
+                raise VireidError("its layers are many times those that the tensors of the file belong to")
+            if result.numel() > self._largest:
+                raise VireidError(
+                    f"it needs a tensor of shape {tuple(result.shape)}, which is larger than any known here"
+                )
+        return result
