@@ -14,6 +14,7 @@ from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
 from vireid.models.reference_file import numbers_of, read_reference_file, sha256_of, tensors_of
 from vireid.models.reference_keys import reference_key, resembles, unused_keys
+from vireid.models.small_build import MAX_PIXELS
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, TRIPLE_STREAMS
 from vireid.types import VireidError
 
@@ -164,6 +165,11 @@ def _nonlocal_channels(tensors: Mapping[str, Tensor], path: Path) -> int | None:
 
 def _mscmnet_size(width: int, image_size: tuple[int, int] | None, path: Path) -> tuple[int, int]:
     """MSCMNet's tokens are as wide as the third stage has positions."""
+    if width > MAX_PIXELS // GRID**2:
+        raise VireidError(
+            f"images may have at most {MAX_PIXELS} pixels, but the network in {path} was trained where stage 3 has "
+            f"{width} positions; take a whole checkpoint"
+        )
     if image_size is not None:
         height, across = (math.ceil(side / GRID) for side in image_size)
         if height * across != width:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from vireid.models.tensor_file import read_tensor_file
 from vireid.types import VireidError
 
 __all__ = ["numbers_of", "read_reference_file", "sha256_of", "tensors_of"]
@@ -38,8 +37,7 @@ def read_reference_file(path: Path) -> Mapping[str, Any]:
     plain: list[Any] = [np.ndarray, np.dtype, codecs.encode, *kinds]
     plain += [(rebuild, f"{name}._reconstruct") for name in names] + [(scalar, f"{name}.scalar") for name in names]
     try:
-        with torch.serialization.safe_globals(plain):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        content = read_tensor_file(path, also=plain, mmap=True)
     # Each kind of damage raises an error of its own, from six modules.
     except Exception as error:
         code = re.search(r"GLOBAL ([\w.]+) (was|whose)", str(error))
@@ -49,7 +47,7 @@ def read_reference_file(path: Path) -> Mapping[str, Any]:
                 "with nothing but tensors and numbers, or write one from it in a place where nothing can be harmed"
             ) from error
         raise VireidError(
-            f"{path} is not a whole file of torch.save ({type(error).__name__}); download it again and compare its size"
+            f"{path} is not a whole file of torch.save ({_said(error)}); download it again and compare its size"
         ) from error
     if not isinstance(content, Mapping) or not isinstance(content.get("net"), Mapping):
         held = sorted(str(key) for key in content)[:SHOWN] if isinstance(content, Mapping) else type(content).__name__
@@ -58,6 +56,11 @@ def read_reference_file(path: Path) -> Mapping[str, Any]:
             "a bare state_dict can be written as torch.save({'net': state_dict}, FILE)"
         )
     return content
+
+
+def _said(error: Exception) -> str:
+    """The reason if it is ours, else only its kind: torch speaks of its own insides at length."""
+    return str(error) if type(error) is ValueError and str(error).startswith("it ") else type(error).__name__
 
 
 def tensors_of(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
@@ -82,6 +85,8 @@ def numbers_of(content: Mapping[str, Any]) -> dict[str, int | float]:
     for key, value in content.items():
         if key == "net" or not isinstance(value, int | float | np.ndarray | np.generic | Tensor):
             continue
+        if np.ndim(value) > 1:
+            continue  # no number and no curve
         if isinstance(value, Tensor) and value.is_floating_point():
             # A loss may still ask for gradients, or be of a kind that numpy does not know.
             value = value.detach().double()

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from vireid.models.tensor_file import read_tensor_file
 from vireid.types import VireidError, write_atomically
 
 __all__ = ["load_state", "save_state"]
@@ -39,15 +40,15 @@ def load_state(file: Path) -> dict[str, Any]:
         VireidError: no such file, not a state, or of a later version.
     """
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = read_tensor_file(file)
     except FileNotFoundError:
         raise VireidError(f"there is no training state {file} to resume from") from None
     # What damaged bytes make the unpickler raise has no end: index, key, value, unicode and struct errors were seen.
     except Exception as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise VireidError(f"{file} is not a training state, or only part of one: {said}") from error
-    if not isinstance(state, dict) or state.get("format") not in _READABLE:
-        found = state.get("format") if isinstance(state, dict) else None
+    found = state.get("format") if isinstance(state, dict) else None
+    if not isinstance(found, int) or found not in _READABLE:
         readable = " and ".join(map(str, _READABLE))
-        raise VireidError(f"{file} is a training state of format {found}, this version reads {readable}; train again")
+        raise VireidError(f"{file} is a training state of format {found!r}, this version reads {readable}; train again")
     return state

@@ -1,0 +1,132 @@
+"""Files of torch.save from anybody: training states and published checkpoints."""
+
+import io
+import os
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vireid.models import import_reference
+from vireid.models.reference_file import numbers_of, read_reference_file
+from vireid.training.checkpoint import load_state
+
+READERS = (load_state, read_reference_file)
+
+
+class Runs:
+    """A pickle that makes a file when it is read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+def saved(content: Any, *, zipped: bool = True) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream, _use_new_zipfile_serialization=zipped)
+    return stream.getvalue()
+
+
+def nested(levels: int) -> dict[str, Any]:
+    content: Any = []
+    for _ in range(levels):
+        content = [content]
+    return {"format": 2, "net": {"a": torch.zeros(1)}, "deep": content}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_is_not_run(tmp_path, harmless, reader, zipped):
+    marker, file = tmp_path / "marker", tmp_path / "f.pt"
+    for content in ({"format": 2, "net": Runs(marker)}, [Runs(marker)]):
+        file.write_bytes(saved(content, zipped=zipped))
+        assert "f.pt" in harmless(reader, file)
+    file.write_bytes(pickle.dumps(Runs(marker)))
+    assert "f.pt" in harmless(reader, file)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, harmless, reader):
+    plain = saved({"format": 2, "net": {"a": torch.zeros(100_000_000, dtype=torch.uint8)}})
+    with (
+        zipfile.ZipFile(io.BytesIO(plain)) as old,
+        zipfile.ZipFile(tmp_path / "f.pt", "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert (tmp_path / "f.pt").stat().st_size < 1_000_000
+    assert "it is compressed" in harmless(reader, tmp_path / "f.pt")
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(1).expand(10**6, 10**6),
+        torch.zeros(1).expand(2**25 + 1),
+        torch.zeros(1, device="meta").expand(10**9),
+        torch.sparse_coo_tensor(torch.zeros(1, 1, dtype=torch.long), torch.ones(1), (10**9,)),
+    ],
+    ids=["huge", "large", "meta", "sparse"],
+)
+def test_a_tensor_that_claims_more_than_it_holds_is_refused(tmp_path, harmless, reader, tensor):
+    (tmp_path / "f.pt").write_bytes(saved({"format": 2, "net": {"a": tensor}}))
+    assert "f.pt" in harmless(reader, tmp_path / "f.pt")
+
+
+@pytest.mark.parametrize("found", [None, "2", torch.tensor([1, 2]), [2], 2.0, float("nan"), 3, 10**40, {}])
+def test_a_format_of_any_kind_is_said(tmp_path, harmless, found):
+    (tmp_path / "f.pt").write_bytes(saved({"format": found}))
+    assert "is a training state of format" in harmless(load_state, tmp_path / "f.pt")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_deep_nesting_is_no_crash(tmp_path, harmless, reader):
+    (tmp_path / "f.pt").write_bytes(saved(nested(200)))
+    harmless(reader, tmp_path / "f.pt")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, harmless, reader):
+    os.mkfifo(tmp_path / "f.pt")
+    assert "f.pt" in harmless(reader, tmp_path / "f.pt")
+    assert str(tmp_path) in harmless(reader, tmp_path)
+
+
+def test_numbers_beside_the_weights_that_would_take_memory_are_left_out(harmless):
+    found: dict[str, Any] = {}
+    content = {"net": {}, "epoch": 3, "loss": torch.zeros(1).expand(10**5, 10**5), "cmc": torch.zeros(20, 10**3)}
+    assert not harmless(lambda: found.update(numbers_of(content)))
+    assert found == {"epoch": 3}
+
+
+def test_a_published_checkpoint_of_absurd_width_is_refused(tmp_path, harmless):
+    net = {
+        "classifier.weight": torch.zeros(1).expand(4, 2048),
+        "layerATT0.ln_1.weight": torch.zeros(1).expand(2 * 4000**2),
+        **{f"NL_{stage}.0.theta.weight": torch.zeros(1).expand(256, 1) for stage in (2, 3)},
+    }
+    (tmp_path / "f.t").write_bytes(saved({"net": net}))
+    assert "images may have at most" in harmless(import_reference, tmp_path / "f.t", "mscmnet")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(zipped=st.booleans(), place=st.integers(0, 10**6), value=st.integers(0, 255), cut=st.integers(0, 40))
+def test_a_changed_byte_gives_a_result_or_a_message(tmp_path, harmless, zipped, place, value, cut):
+    content = bytearray(saved({"format": 2, "net": {"a": torch.arange(8.0)}, "epoch": 1}, zipped=zipped))
+    content[place % len(content)] = value
+    (tmp_path / "f.pt").write_bytes(content[: len(content) - cut])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for reader in READERS:
+            harmless(reader, tmp_path / "f.pt")
