@@ -27,6 +27,14 @@ def export(request: pytest.FixtureRequest, tiny_run: Path, tmp_path_factory: pyt
     return out
 
 
+@pytest.fixture(scope="module")
+def model(export: Path) -> OnnxModel | TorchModel:
+    """The export, loaded once: that of torch takes a second."""
+    loaded, _ = load_model(export, threads=1)
+    assert isinstance(loaded, OnnxModel | TorchModel)
+    return loaded
+
+
 def pixels(*shape: int) -> torch.Tensor:
     return torch.zeros(shape, dtype=torch.uint8)
 
@@ -61,8 +69,7 @@ def test_an_export_that_was_not_verified_says_so_in_its_fingerprint(export: Path
     assert "no-verify" in json.loads((export / "export.json").read_text())["verification"]
 
 
-def test_what_the_graph_was_not_made_for_is_refused(export: Path) -> None:
-    model, _ = load_model(export)
+def test_what_the_graph_was_not_made_for_is_refused(export: Path, model: EmbeddingModel) -> None:
     for images, feature, kind, message in (
         (pixels(1, 3, 32, 16), "pool", None, "makes the feature 'bn', not 'pool'"),
         (pixels(1, 3, 32, 16), "bn", torch.bfloat16, "computes in precision 32"),
@@ -110,15 +117,12 @@ def test_facts_that_are_damaged_or_point_elsewhere_are_refused(export: Path, tmp
             load_model(copy)
 
 
-def test_content_that_is_no_model_is_refused(export: Path) -> None:
-    model, _ = load_model(export)
-    assert isinstance(model, OnnxModel | TorchModel)
+def test_content_that_is_no_model_is_refused(model: OnnxModel | TorchModel) -> None:
     with pytest.raises(VireidError, match=r"cannot (run|read)"):
         type(model)(dict.fromkeys(Modality, b"nonsense"), model.facts)
 
 
-def test_an_onnx_export_without_cuda_stays_on_the_processor(export: Path) -> None:
-    model, _ = load_model(export)
+def test_an_onnx_export_without_cuda_stays_on_the_processor(export: Path, model: EmbeddingModel) -> None:
     assert model.move_to(torch.device("cpu")) is model
     assert can_run_on(export, torch.device("cpu"))
     if isinstance(model, OnnxModel):
@@ -129,8 +133,7 @@ def test_an_onnx_export_without_cuda_stays_on_the_processor(export: Path) -> Non
             load_model(export, threads=0)
 
 
-def test_auto_leaves_an_export_its_own_precision(export: Path) -> None:
-    model, _ = load_model(export)
+def test_auto_leaves_an_export_its_own_precision(model: EmbeddingModel) -> None:
     # On this device `auto` of a network would ask a GPU what it can.
     assert computing_type(model, "auto", torch.device("cuda")) is None
     assert computing_type(model, "bf16", torch.device("cpu")) is torch.bfloat16

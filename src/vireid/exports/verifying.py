@@ -75,7 +75,8 @@ def check_vectors(
                 raise VireidError(
                     f"the export must make the vectors of its run, with differences up to {limit:g}, but at the "
                     f"{modality.value} entry point a number of {len(batch)} images differs by {difference:.1e}; "
-                    "nothing was written. Please report this"
+                    "nothing was written. A run of very few steps can be so sensitive to rounding: train longer, or "
+                    "take --no-verify; otherwise please report this"
                 )
     return {
         "largest_difference": worst,
