@@ -267,7 +267,7 @@ def _plain_rates(averages: Averages) -> list[str]:
 def _trained_on(run: ReportedRun) -> str:
     dataset = str(run.facts.get("dataset") or "not known")
     trial = f", trial {run.facts.get('trial')}" if dataset == "regdb" else ""
-    return NAMES.get(dataset, dataset) + trial
+    return _LAYOUTS.get(dataset, dataset) + trial
 
 
 def _training_data(run: ReportedRun) -> str:
