@@ -163,6 +163,7 @@ def _say_what_next(out: Path, world: Path, run: Path, picture: Path, query: Path
     served = "--demo" if out == DemoConfig().out else f"--gallery {out / GALLERY} --checkpoint {run} --images {world}"
     for command in (
         f"vireid serve {served}",
+        f"vireid report {run} --out {out / 'report'}",
         f"vireid search --checkpoint {run} --queries {query} {found}",
         f"vireid evaluate --checkpoint {run} --dataset sysu --root {world} --mode all --rerank",
         f"vireid train {RECIPE} --root {world} --out {out / 'no-mimb'} --network.no-mimb",
