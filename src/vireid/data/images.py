@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from vireid.data.faults import FaultError
+from vireid.data.listing import check_regular
 
 __all__ = ["MAX_PIXELS", "decode_image", "load_image", "open_image"]
 
@@ -74,6 +75,8 @@ def open_image(
             (refused from its header, before any memory is taken), or anything that fails inside the block.
     """
     try:
+        if content is None:
+            check_regular(file)
         with Image.open(file if content is None else io.BytesIO(content), formats=formats) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(file, f"{image.width} x {image.height}")

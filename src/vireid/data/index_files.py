@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from vireid.data.faults import FaultError
-from vireid.data.listing import check_relative
+from vireid.data.listing import check_regular, check_relative
 
 __all__ = ["check_disjoint", "check_one_to_one", "parse_ids", "read_id_text", "read_labelled_paths", "read_text"]
 
@@ -19,13 +19,14 @@ def read_text(file: Path) -> str:
         VireidError: there is no such file, it cannot be read, or it is not UTF-8.
     """
     try:
+        check_regular(file)
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise FaultError(
             f"the split file {file} is missing",
             what_to_do="copy it from the data set as published, and check that the root is the folder above it",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, MemoryError) as error:
         raise FaultError(
             f"the split file {file} cannot be read: {error}", what_to_do="copy it again from the data set as published"
         ) from error

@@ -12,6 +12,7 @@ from vireid.data.faults import FaultError
 __all__ = [
     "IMAGE_SUFFIXES",
     "check_files",
+    "check_regular",
     "check_relative",
     "check_root",
     "is_image_name",
@@ -20,6 +21,9 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+
+# A folder inside a folder inside a folder: no layout goes deeper than a few.
+_DEEPEST = 100
 
 
 def is_image_name(name: str) -> bool:
@@ -44,6 +48,16 @@ def check_root(root: Path) -> Path:
             what_to_do="pass the folder that holds the data set (with --root on the command line)",
         )
     return root
+
+
+def check_regular(file: Path) -> None:
+    """Make sure that reading ends: a pipe would be waited for, a device read for ever.
+
+    Raises:
+        OSError: it is neither a file nor a link to one, or it is not there.
+    """
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError("it is no regular file")
 
 
 def check_relative(path: str, source: str) -> str:
@@ -72,7 +86,8 @@ def list_images(root: Path, folders: Iterable[str]) -> list[str]:
     Hidden files and folders are skipped, and so is whatever has no image suffix. Folders that do not exist are empty.
 
     Raises:
-        VireidError: a symbolic link leads out of the root or in a circle, or a folder cannot be read.
+        VireidError: a symbolic link leads out of the root or in a circle, a folder cannot be read or is a hundred
+            folders deep, or a name is not UTF-8.
     """
     found: list[str] = []
     for folder in sorted(set(folders)):
@@ -91,6 +106,11 @@ def walk_images(root: Path, folder: str = "") -> Iterator[str]:
     Raises:
         VireidError: see `list_images`.
     """
+    if folder.count("/") >= _DEEPEST:
+        raise FaultError(
+            f"folders may be {_DEEPEST} deep, but there are more below {folder[:40]!r} in {root}",
+            what_to_do="check whether this is the root that you mean",
+        )
     try:
         with os.scandir(root / folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
@@ -102,6 +122,8 @@ def walk_images(root: Path, folder: str = "") -> Iterator[str]:
         path = f"{folder}/{entry.name}" if folder else entry.name
         if entry.name.startswith("."):
             continue
+        if not entry.name.isascii():
+            _check_unicode(root, path)
         if entry.is_symlink() and (entry.is_dir() or is_image_name(entry.name)):
             _check_inside(root, path)
         if entry.is_dir():
@@ -135,6 +157,17 @@ def check_files(root: Path, paths: Sequence[str], source: str) -> None:
             where=missing,
             what_to_do="copy the missing images there, or take their lines out",
         )
+
+
+def _check_unicode(root: Path, path: str) -> None:
+    """Names go into tables, index files and results, all of which are UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise FaultError(
+            f"names of files and folders must be UTF-8, but {path!r} below {root} is not",
+            what_to_do="rename it (`convmv` does so for whole folders)",
+        ) from None
 
 
 def _check_inside(root: Path, path: str) -> None:

@@ -24,6 +24,10 @@ _OPTIONAL = ("split", "time", "track")
 _SPLITS = ("train", "test", "query", "gallery")
 _Value = TypeVar("_Value")
 
+# A table of names of files compresses to a tenth; one that says to unpack to far more would only fill the memory.
+_MOST_EXPANSION = 200
+_SMALL = 2**24
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
@@ -123,21 +127,19 @@ def number_names(names: Sequence[str], kind: str, source: str) -> tuple[list[int
 def _read_columns(file: Path) -> dict[str, list[str]]:
     if not file.is_file():
         raise FaultError(f"there is no manifest {file}", what_to_do="check the name of the file")
+    kind = file.suffix.lower()
+    if kind not in (".parquet", ".csv"):
+        raise FaultError(f"a manifest must be .csv or .parquet, got {file}", what_to_do="save it as one of the two")
     try:
-        if file.suffix.lower() == ".parquet":
-            table = pyarrow.parquet.read_table(file)
-        elif file.suffix.lower() == ".csv":
-            text = dict.fromkeys((*_NEEDED, *_OPTIONAL), pa.string())
-            options = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
-            table = pyarrow.csv.read_csv(file, convert_options=options)
-        else:
-            raise FaultError(f"a manifest must be .csv or .parquet, got {file}", what_to_do="save it as one of the two")
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        names, columns = _parquet_columns(file) if kind == ".parquet" else _csv_columns(file)
+    except FaultError:
+        raise
+    # Arrow fails in many ways on damaged bytes, and so do values that Python cannot hold, such as dates after 9999.
+    except Exception as error:
         raise FaultError(
-            f"the manifest {file} is not a readable {file.suffix.lower()} table: {error}",
+            f"the manifest {file} is not a readable {kind} table: {error}",
             what_to_do="write one header line and the same number of columns in every row, in UTF-8",
         ) from error
-    names = table.column_names
     missing = [name for name in _NEEDED if name not in names]
     twice = [name for name in (*_NEEDED, *_OPTIONAL) if names.count(name) > 1]
     if missing or twice:
@@ -147,11 +149,37 @@ def _read_columns(file: Path) -> dict[str, list[str]]:
             + f" (it has {', '.join(names)})",
             what_to_do="name the columns in the first line",
         )
-    return {
-        name: [_text(value) for value in table.column(name).to_pylist()]
-        for name in (*_NEEDED, *_OPTIONAL)
-        if name in names
-    }
+    return columns
+
+
+def _csv_columns(file: Path) -> tuple[list[str], dict[str, list[str]]]:
+    text = dict.fromkeys((*_NEEDED, *_OPTIONAL), pa.string())
+    options = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
+    table = pyarrow.csv.read_csv(file, convert_options=options)
+    return _texts(table)
+
+
+def _parquet_columns(file: Path) -> tuple[list[str], dict[str, list[str]]]:
+    size = file.stat().st_size
+    with pyarrow.parquet.ParquetFile(file) as content:
+        rows, unpacked = content.metadata.num_rows, 0
+        for group in range(content.metadata.num_row_groups):
+            unpacked += content.metadata.row_group(group).total_byte_size
+        # Every row has a path of its own, so a row takes a byte at the least.
+        if rows > size or unpacked > _MOST_EXPANSION * size + _SMALL:
+            raise ValueError(f"it has {size} bytes, but says to hold {rows} rows of {unpacked} bytes in all")
+        names = content.schema_arrow.names
+        table = content.read(columns=[name for name in (*_NEEDED, *_OPTIONAL) if names.count(name) == 1])
+    return names, _texts(table)[1]
+
+
+def _texts(table: pa.Table) -> tuple[list[str], dict[str, list[str]]]:
+    names = table.column_names
+    kept = [name for name in (*_NEEDED, *_OPTIONAL) if names.count(name) == 1]
+    nested = [name for name in kept if pa.types.is_nested(table.column(name).type)]
+    if nested:
+        raise ValueError(f"a cell must be one text, number or date, but {', '.join(nested)} has lists or the like")
+    return names, {name: [_text(value) for value in table.column(name).to_pylist()] for name in kept}
 
 
 def _text(value: object) -> str:
@@ -162,6 +190,8 @@ def _text(value: object) -> str:
         return str(int(value))
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode().strip()
     return str(value).strip()
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 from jaxtyping import Int64
 
 from vireid.data.faults import Fault, FaultError
 from vireid.data.index_files import check_disjoint, parse_ids, read_id_text
 from vireid.data.listing import check_root, is_image_name, list_images
+from vireid.data.matlab_file import read_matlab_file
 from vireid.data.selection import check_found, check_splits, given_paths
 from vireid.types import Modality, Record, Records
 
@@ -136,29 +136,7 @@ def check_sysu_lists(root: Path, splits: Sequence[str]) -> list[Fault]:
 
 
 def _read_id_mat(file: Path) -> list[int]:
-    return parse_ids([str(value) for value in np.ravel(_load_mat(file, "id")).tolist()], file)
-
-
-def _load_mat(file: Path, variable: str) -> np.ndarray:
-    try:
-        with file.open("rb") as stream:
-            content = scipy.io.loadmat(stream)
-    except FileNotFoundError:
-        raise FaultError(f"{file} is missing", what_to_do="copy the folder exp of the data set into the root") from None
-    except (
-        Exception
-    ) as error:  # the reader fails in many ways on a broken file: TypeError, zlib.error, struct.error, ..
-        raise FaultError(
-            f"{file} is not a readable MATLAB file: {error}",
-            what_to_do="copy it again from the data set as published (MATLAB 7.3 files must be saved with -v7)",
-        ) from error
-    if variable not in content:
-        found = sorted(name for name in content if not name.startswith("__"))
-        raise FaultError(
-            f"{file} must hold the variable {variable!r}, but it holds {found}",
-            what_to_do="copy it again from the data set as published",
-        )
-    return content[variable]
+    return parse_ids([str(value) for value in np.ravel(read_matlab_file(file, "id")).tolist()], file)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +189,7 @@ def read_sysu_permutations(root: Path) -> SysuPermutations:
         VireidError: the file is missing or broken, or is no cell array of six cameras.
     """
     file = root / "exp" / "rand_perm_cam.mat"
-    outer = _load_mat(file, "rand_perm_cam")
+    outer = read_matlab_file(file, "rand_perm_cam")
     cameras = [camera for camera in np.ravel(outer) if _is_cell_array(camera)] if _is_cell_array(outer) else []
     cells = tuple(tuple(np.asarray(cell) for cell in np.ravel(camera)) for camera in cameras)
     if len(cells) != 6 or any(cell.dtype.kind not in "iuf" for camera in cells for cell in camera):
