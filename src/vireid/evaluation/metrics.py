@@ -11,7 +11,7 @@ from jaxtyping import Float
 from vireid.evaluation.chunks import MEMORY, check_memory
 from vireid.evaluation.measure import measure
 from vireid.evaluation.protocol import Distance
-from vireid.evaluation.real_numbers import read_numbers
+from vireid.evaluation.real_numbers import read_numbers, require_finite
 from vireid.evaluation.rules import Labels, Rule, read_labels
 from vireid.evaluation.similarity import Similarity, prepare
 from vireid.evaluation.trial_gallery import by_identity
@@ -122,7 +122,8 @@ def score_features(
         device: where to compute; the copy of the features is held there.
 
     Raises:
-        VireidError: features of different width or that are no numbers, or what `score` refuses.
+        VireidError: features of different width or that are no numbers, NaN or infinity among them, rows that are too
+            long for a Euclidean distance in single precision, or what `score` refuses.
 
     >>> one = np.eye(3, dtype=np.float32)
     >>> score_features(one, one, query_ids=[1, 2, 3], gallery_ids=[1, 2, 3], query_cameras=[1, 1, 1],
@@ -146,6 +147,8 @@ def score_features(
         rule=rule,
     )
     check_memory(memory)
+    for features, what in ((query_features, "query features"), (gallery_features, "gallery features")):
+        require_finite(features, what, squared=distance == "euclidean")
     order, columns = by_identity(labels.gallery_ids)
     compare = Similarity(
         prepare(query_features, distance), prepare(gallery_features, distance, order), distance, device

@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32, Int64
 from scipy import sparse
 
 from vireid.evaluation.order import descending_keys
+from vireid.evaluation.real_numbers import require_finite
 from vireid.evaluation.similarity import squared_distance
 from vireid.types import VireidError
 
@@ -47,7 +48,8 @@ def k_reciprocal(
         chunk: rows of the pairwise matrix at once.
 
     Raises:
-        VireidError: no query or gallery, features of different width, or a parameter out of range.
+        VireidError: no query or gallery, features of different width, NaN or infinity among them, rows that are too
+            long to be squared in single precision, or a parameter out of range.
 
     Reference: Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, section 3.
 
@@ -66,6 +68,8 @@ def k_reciprocal(
             "re-ranking needs k1, k2 and chunk of 1 or more and a weight in [0, 1], got "
             f"k1={k1}, k2={k2}, chunk={chunk}, weight={weight}"
         )
+    for side, what in ((query_features, "query features"), (gallery_features, "gallery features")):
+        require_finite(side, what, squared=True)
     features = np.concatenate([query_features, gallery_features]).astype(np.float32, copy=False)
     neighbours = _Neighbours.of(features, count=max(k1, k2 - 1), chunk=chunk)
     encoding = _expand(_encode(features, neighbours, k1), neighbours, k2)

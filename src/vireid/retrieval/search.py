@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vireid.evaluation.chunks import MEMORY, check_memory
 from vireid.evaluation.order import DIGIT_BITS, digits
+from vireid.evaluation.real_numbers import require_finite
 from vireid.evaluation.similarity import Similarity, prepare
 from vireid.types import Ranking, VireidError
 
@@ -56,8 +57,8 @@ def search(
             f"queries and gallery must come from one network, but their features have {queries.shape[1]} and "
             f"{gallery.shape[1]} numbers"
         )
-    if not (_is_finite(queries) and _is_finite(gallery)):
-        raise VireidError("every feature must be finite, but queries or gallery hold NaN or infinity")
+    require_finite(queries, "queries")
+    require_finite(gallery, "gallery")
     top = min(top, len(gallery))
     compare = Similarity(prepare(queries, "cosine"), prepare(gallery, "cosine"), "cosine", device)
     cells = memory // _BYTES_OF_A_CELL
@@ -102,9 +103,3 @@ def _real(features: object, name: str) -> Float[np.ndarray, "n d"]:
         )
     # Lengths must not be taken in half precision.
     return features.astype(np.float32) if features.dtype.itemsize < 4 or features.dtype.kind != "f" else features
-
-
-def _is_finite(features: Float[np.ndarray, "n d"]) -> bool:
-    """Looked at piece by piece: a table of answers for a large gallery is large itself."""
-    step = 4096
-    return all(np.isfinite(features[start : start + step]).all() for start in range(0, len(features), step))
