@@ -19,6 +19,7 @@ __all__ = ["read_matlab_file"]
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15  # kinds of elements
+_PLAIN = (*range(1, 8), 9, 12, 13, 16, 17, 18)  # kinds that are numbers or text; scipy crashes on one that is unknown
 _CELLS, _NUMBERS = 1, (4, *range(6, 16))  # classes of matrices; 4 is text
 _DEEPEST = 20
 _MOST_BYTES = 2**26
@@ -100,6 +101,8 @@ def _check_element(kind: int, body: memoryview, order: str, depth: int = 0) -> N
             raise ValueError(f"it holds a cell array of {count} cells with {len(values)}, {depth} deep")
         for inner_kind, inner in values:
             _check_element(inner_kind, inner, order, depth + 1)
+    elif any(inner_kind not in _PLAIN for inner_kind, _ in parts):
+        raise ValueError("it holds numbers of a kind that the format does not know")
     elif number not in _NUMBERS or len(parts) > 5:
         raise ValueError(f"it holds an array of class {number}, and a list or an order has none of that")
 
