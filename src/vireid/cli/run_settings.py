@@ -43,6 +43,13 @@ def read_settings(settings: Mapping[str, Any], *, root: Path, out: Path) -> Trai
     Raises:
         VireidError: a setting that this version does not know.
     """
+    try:
+        return _read(settings, root=root, out=out)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise VireidError(f"the settings of a run must be as write_settings makes them: {error}") from error
+
+
+def _read(settings: Mapping[str, Any], *, root: Path, out: Path) -> TrainConfig:
     own = {entry.name for entry in dataclasses.fields(TrainConfig)} - {"recipe"}
     rest = {name: value for name, value in settings.items() if name not in own}
     mine = {name: value for name, value in settings.items() if name in own}

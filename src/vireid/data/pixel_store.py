@@ -178,7 +178,7 @@ class PixelStore:
             header = json.loads(self._header_file.read_bytes())
         except FileNotFoundError:
             return "it has no header"
-        except ValueError:
+        except (ValueError, RecursionError):
             return "its header is damaged"
         version = header.get("format") if isinstance(header, dict) else None
         if isinstance(version, int) and version != FORMAT:

@@ -82,6 +82,8 @@ def read_result(file: Path) -> StoredResult:
         VireidError: no such file, or one that is no result.
     """
     try:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is no regular file")
         document = json.loads(file.read_text(encoding="utf-8"))
         evaluation = Evaluation(
             protocol=_protocol(document["protocol"]), trials=[_score(trial) for trial in document["trials"]]
@@ -94,7 +96,7 @@ def read_result(file: Path) -> StoredResult:
             measured=str(document.get("measured", "")),
             version=str(document.get("version", "")),
         )
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise VireidError(
             f"{file} is not a result of vireid evaluate ({type(error).__name__}: {error}); remove it or measure again"
         ) from error

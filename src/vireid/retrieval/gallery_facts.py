@@ -60,7 +60,7 @@ class GalleryFacts:
             isinstance(facts.collection, str)
             and _COLLECTION.fullmatch(facts.collection)  # it becomes a path
             and all(isinstance(text, str) and text for text in (facts.model, facts.created))
-            and isinstance(facts.dimension, int)
+            and type(facts.dimension) is int
             and facts.dimension > 0
             and _is_moment(facts.created)
         )

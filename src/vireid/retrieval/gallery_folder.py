@@ -100,10 +100,12 @@ def _no_gallery(folder: Path) -> VireidError:
 def _facts(folder: Path) -> GalleryFacts | None:
     file = folder / _FACTS
     try:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is no regular file")
         return GalleryFacts.from_json(json.loads(file.read_bytes()), str(file))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VireidError(f"{file} does not describe a gallery of vireid: {error}") from error
 
 

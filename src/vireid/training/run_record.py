@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vireid.training.log import LOG
 from vireid.types import VireidError
 
 __all__ = ["CONFIG", "RunRecord", "read_run"]
+
+_Kind = TypeVar("_Kind")
 
 CONFIG = "config.json"
 """Name of the settings in a run directory."""
@@ -51,17 +53,28 @@ def read_run(folder: Path) -> RunRecord:
     folder = Path(folder)
     if not folder.exists():
         raise VireidError(f"there is no run {folder}; name a run directory, as vireid train makes it")
-    config = _object(folder / CONFIG)
+    file = folder / CONFIG
+    config = _object(file)
     return RunRecord(
         folder=folder,
-        settings=config.get("settings", {}),
-        versions=config.get("versions", {}),
-        hardware=config.get("hardware", {}),
-        code=config.get("code", ""),
-        data=config.get("data", {}),
-        started=config.get("started", ""),
+        settings=_part(config, "settings", dict, file),
+        versions=_part(config, "versions", dict, file),
+        hardware=_part(config, "hardware", dict, file),
+        code=_part(config, "code", str, file),
+        data=_part(config, "data", dict, file),
+        started=_part(config, "started", str, file),
         steps=_lines(folder / LOG),
     )
+
+
+def _part(config: dict[str, Any], name: str, kind: type[_Kind], file: Path) -> _Kind:
+    value = config.get(name, kind())
+    if not isinstance(value, kind):
+        raise VireidError(
+            f"{file} is not the configuration of a run: its {name!r} must be {kind.__name__}, got "
+            f"{type(value).__name__}"
+        )
+    return value
 
 
 def _object(file: Path) -> dict[str, Any]:
@@ -69,7 +82,7 @@ def _object(file: Path) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VireidError(f"{file} is not the configuration of a run: {error}") from error
     if not isinstance(content, dict):
         raise VireidError(f"{file} is not the configuration of a run: it holds {type(content).__name__}, not an object")
@@ -85,7 +98,10 @@ def _lines(file: Path) -> list[dict[str, Any]]:
         if not line.endswith("\n"):
             break  # a training is writing it, or was killed while it did
         try:
-            steps.append(json.loads(line))
-        except ValueError as error:
+            step = json.loads(line)
+            if not isinstance(step, dict):
+                raise ValueError(f"it holds {type(step).__name__}, not an object")
+        except (ValueError, RecursionError) as error:
             raise VireidError(f"line {number} of {file} is no line of a training's log: {error}") from error
+        steps.append(step)
     return steps
