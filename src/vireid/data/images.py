@@ -21,6 +21,7 @@ MAX_PIXELS = 64_000_000
 
 _MEND = "copy it from the data set again, or remove it (`vireid doctor --list-bad` lists all such files)"
 _FORMATS = ("JPEG", "PNG", "BMP")
+_ROWS = 64
 _ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -125,7 +126,10 @@ def _to_rgb(image: Image.Image, source: Path | bytes) -> Image.Image:
 def _scale_down(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
     if values.min() < 0 or values.max() > 65535:
         raise ValueError(f"gray values must lie in 0 .. 65535, got {values.min()} .. {values.max()}")
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    scaled = np.empty(values.shape, dtype=np.uint8)
+    for start in range(0, len(values), _ROWS):  # a few rows at a time: the sums are four times as large as the image
+        scaled[start : start + _ROWS] = (values[start : start + _ROWS].astype(np.uint32) + 128) // 257
+    return scaled
 
 
 def _too_large(file: Path, size: str) -> FaultError:
