@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from vireid.data import parquet_columns
 from vireid.data.faults import FaultError
 from vireid.data.listing import check_relative, is_image_name
 from vireid.types import Modality, VireidError
@@ -27,6 +31,8 @@ _Value = TypeVar("_Value")
 # A table of names of files compresses to a tenth; one that says to unpack to far more would only fill the memory.
 _MOST_EXPANSION = 200
 _SMALL = 2**24
+_READER = 2**30
+"""Bytes that the process which reads Parquet may ask for, beside what the file is worth; libraries take half of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +175,13 @@ def _parquet_columns(file: Path) -> tuple[list[str], dict[str, list[str]]]:
         if rows > size or unpacked > _MOST_EXPANSION * size + _SMALL:
             raise ValueError(f"it has {size} bytes, but says to hold {rows} rows of {unpacked} bytes in all")
         names = content.schema_arrow.names
-        table = content.read(columns=[name for name in (*_NEEDED, *_OPTIONAL) if names.count(name) == 1])
-    return names, _texts(table)[1]
+    # What the pages of a file claim is seen only when they are read, by a process that may fail alone.
+    command = [sys.executable, parquet_columns.__file__, str(file.resolve()), str(_READER + 20 * size)]
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *_NEEDED, *_OPTIONAL], capture_output=True, env=os.environ | path, check=False)
+    if done.returncode:
+        raise ValueError(done.stderr.decode(errors="replace").strip() or "reading it needs far more memory than it has")
+    return names, _texts(pa.ipc.open_stream(done.stdout).read_all())[1]
 
 
 def _texts(table: pa.Table) -> tuple[list[str], dict[str, list[str]]]:

@@ -101,10 +101,10 @@ def _check_element(kind: int, body: memoryview, order: str, depth: int = 0) -> N
             raise ValueError(f"it holds a cell array of {count} cells with {len(values)}, {depth} deep")
         for inner_kind, inner in values:
             _check_element(inner_kind, inner, order, depth + 1)
-    elif any(inner_kind not in _PLAIN for inner_kind, _ in parts):
-        raise ValueError("it holds numbers of a kind that the format does not know")
     elif number not in _NUMBERS or len(parts) > 5:
         raise ValueError(f"it holds an array of class {number}, and a list or an order has none of that")
+    elif any(inner_kind not in _PLAIN for inner_kind, _ in parts):
+        raise ValueError("it holds numbers of a kind that the format does not know")
 
 
 def _elements(content: bytes | memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
