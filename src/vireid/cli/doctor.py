@@ -8,7 +8,7 @@ import sys
 from rich.table import Table
 
 from vireid.cli.config import DoctorConfig
-from vireid.cli.console import console, progress_bar, progress_console, say
+from vireid.cli.console import console, printable, progress_bar, progress_console, say
 from vireid.data import HOW_TO_OBTAIN, Diagnosis, Fault, diagnose
 from vireid.types import VireidError
 
@@ -32,7 +32,7 @@ def doctor(config: DoctorConfig) -> int:
     with progress_bar("looking into") as progress:
         diagnosis = diagnose(config.dataset, config.root, trial=config.trial, quick=config.quick, progress=progress)
     if config.list_bad:
-        sys.stdout.writelines(f"{path}\n" for path in diagnosis.bad_paths)
+        sys.stdout.writelines(f"{printable(path)}\n" for path in diagnosis.bad_paths)
         if diagnosis.failed and not diagnosis.bad_paths:
             progress_console.print("every image can be read, but other things are wrong: leave out --list-bad")
         return int(diagnosis.failed)
@@ -44,7 +44,7 @@ def doctor(config: DoctorConfig) -> int:
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Counts, then every fault with what, where and what to do, then the verdict."""
-    say(f"{diagnosis.root}, read as {diagnosis.dataset}")
+    say(f"{printable(str(diagnosis.root))}, read as {diagnosis.dataset}")
     if diagnosis.counts:
         table = Table()
         for name in ("split", "modality", "persons", "cameras", "images"):
@@ -59,11 +59,11 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
 
 
 def _show_fault(found: Fault) -> None:
-    say(f"{found.severity:<{len(INDENT)}}{found.what}", style=STYLES[found.severity], indent=INDENT)
+    say(f"{found.severity:<{len(INDENT)}}{printable(found.what)}", style=STYLES[found.severity], indent=INDENT)
     more = found.count - len(found.where)
     for place in (*found.where, *([f"and {more} more"] if more > 0 else [])):
-        say(f"{INDENT}- {place}", indent="  ")
-    say(f"{INDENT}to do: {found.what_to_do}", indent="  ")
+        say(f"{INDENT}- {printable(place)}", indent="  ")
+    say(f"{INDENT}to do: {printable(found.what_to_do)}", indent="  ")
 
 
 def _how_to_obtain(dataset: str) -> str:
