@@ -21,6 +21,7 @@ _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15  # kinds of elements
 _PLAIN = (*range(1, 8), 9, 12, 13, 16, 17, 18)  # kinds that are numbers or text; scipy crashes on one that is unknown
 _CELLS, _NUMBERS = 1, (4, *range(6, 16))  # classes of matrices; 4 is text
+_COMPLEX = 0x800  # flag: the imaginary parts follow the real ones
 _DEEPEST = 20
 _MOST_BYTES = 2**26
 """Of a file, and of what it unpacks to; the lists and orders of SYSU-MM01 are a few megabytes."""
@@ -93,16 +94,21 @@ def _check_element(kind: int, body: memoryview, order: str, depth: int = 0) -> N
     flags, dimensions, _, *values = parts = list(_elements(body, order))
     sides = struct.unpack(f"{order}{len(dimensions[1]) // 4}i", dimensions[1])
     count = math.prod(sides)
-    number = struct.unpack_from(f"{order}I", flags[1])[0] & 0xFF
+    word = struct.unpack(f"{order}II", flags[1])[0]
+    number, complex_numbers = word & 0xFF, bool(word & _COMPLEX)
     if min(sides) < 0 or count > len(body):
         raise ValueError(f"it holds a matrix of {sides} in {len(body)} bytes")
     if number == _CELLS:
         if len(values) != count or depth > _DEEPEST:
             raise ValueError(f"it holds a cell array of {count} cells with {len(values)}, {depth} deep")
+        if any(inner_kind != _MATRIX for inner_kind, _ in values):
+            raise ValueError("it holds a cell that is no matrix")
         for inner_kind, inner in values:
             _check_element(inner_kind, inner, order, depth + 1)
-    elif number not in _NUMBERS or len(parts) > 5:
-        raise ValueError(f"it holds an array of class {number}, and a list or an order has none of that")
+    elif number not in _NUMBERS or len(values) != 1 + complex_numbers:
+        raise ValueError(
+            f"it holds an array of class {number} in {len(values)} parts, and a list or an order has none of that"
+        )
     elif any(inner_kind not in _PLAIN for inner_kind, _ in parts):
         raise ValueError("it holds numbers of a kind that the format does not know")
 
