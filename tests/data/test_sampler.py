@@ -114,8 +114,10 @@ def test_only_the_train_split_is_drawn_from():
     records = Records.build(train.root, [*train, *test])
     sampler = IdentitySampler(records, identities=2, images=2, seed=0)
     assert sampler.persons.tolist() == [1, 2]
-    drawn = [row for step in range(30) for row in sampler.batch(0, step).visible]
-    assert set(records.splits[drawn]) == {"train"}
+    batches = [sampler.batch(0, step) for step in range(30)]
+    for name in ("visible", "infrared"):
+        drawn = [row for batch in batches for row in getattr(batch, name)]
+        assert set(records.splits[drawn]) == {"train"}, name
 
 
 def test_too_few_persons_are_refused_with_counts():
@@ -129,3 +131,44 @@ def test_arguments_out_of_range_are_refused(identities, images, seed):
     message = f"got {identities} identities, {images} images, seed {seed}"
     with pytest.raises(VireidError, match=message):
         IdentitySampler(table(SMALL), identities=identities, images=images, seed=seed)
+
+
+def test_a_step_equals_the_slow_draw():
+    # More rows than a small sort takes, and each person's lie apart: the table goes by number, then by person.
+    rows = [
+        Record(path=f"{n:03d}/{p}{m.value}.png", person=p, camera=1 if m is Modality.VISIBLE else 3, modality=m,
+               split="train")
+        for n in range(20) for p in (5, 1, 9, 3) for m in Modality if n < 19 - p
+    ]  # fmt: skip
+    records = Records.build(Path("made"), rows)
+    batch = IdentitySampler(records, identities=3, images=4, seed=8).batch(1, 6)
+    random = np.random.default_rng([8, 1, 6])
+    people = random.choice([1, 3, 5, 9], 3, replace=False)
+    for infrared, drawn in ((False, batch.visible), (True, batch.infrared)):
+        slow = []
+        for person in people:
+            own = [row for row in range(len(records)) if records.persons[row] == person]
+            own = [row for row in own if records.infrared[row] == infrared]
+            slow += random.choice(own, 4, replace=False).tolist()
+        assert drawn.tolist() == slow
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 6])
+def test_parts_of_the_processes_make_the_whole_step(processes):
+    counts = dict.fromkeys(range(8), (3, 4))
+    whole = IdentitySampler(table(counts), identities=6, images=2, seed=3).batch(4, 1)
+    parts = [
+        IdentitySampler(table(counts), identities=6, images=2, seed=3, rank=rank, processes=processes).batch(4, 1)
+        for rank in range(processes)
+    ]
+    for name in ("visible", "infrared", "labels"):
+        pieces = [getattr(part, name) for part in parts]
+        assert {len(piece) for piece in pieces} == {12 // processes}
+        assert np.array_equal(np.concatenate(pieces), getattr(whole, name))
+
+
+@pytest.mark.parametrize(("rank", "processes"), [(0, 3), (2, 2), (-1, 2), (3, 2)])
+def test_identities_that_the_processes_cannot_share_are_refused(rank, processes):
+    message = rf"4 identities cannot be shared by {processes} \(this one is number {rank}\)"
+    with pytest.raises(VireidError, match=message):
+        IdentitySampler(table(SMALL), identities=4, images=2, seed=0, rank=rank, processes=processes)

@@ -64,6 +64,7 @@ def clusters(seed: int, queries: int = 9, gallery: int = 26, width: int = 6) -> 
         (3, 8, 0.0),  # k2 beyond k1
         (20, 6, 0.3),  # the published parameters
         (60, 60, 0.5),  # more neighbours than images
+        (1, 1, 1.0),  # the least of each, and the most
     ],
 )
 def test_chunked_equals_the_slow_transcription(k1: int, k2: int, weight: float) -> None:
@@ -108,7 +109,11 @@ def test_one_query_and_one_image_that_are_the_same() -> None:
         (((0, 4), (3, 4)), {}, "at least one query and one gallery image"),
         (((2, 4), (3, 5)), {}, r"of equal width, got \(2, 4\) and \(3, 5\)"),
         (((2, 4), (3, 4)), {"k1": 0}, "k1=0"),
+        (((2, 4), (0, 4)), {}, r"at least one query and one gallery image.*got \(2, 4\) and \(0, 4\)"),
+        (((2, 4), (3, 4)), {"k2": 0}, "k2=0"),
+        (((2, 4), (3, 4)), {"chunk": 0}, "chunk=0"),
         (((2, 4), (3, 4)), {"weight": 1.5}, r"a weight in \[0, 1\].*weight=1.5"),
+        (((2, 4), (3, 4)), {"weight": -0.1}, r"a weight in \[0, 1\].*weight=-0.1"),
     ],
 )
 def test_bad_input_is_refused(shapes: tuple, keywords: dict, message: str) -> None:
@@ -117,3 +122,12 @@ def test_bad_input_is_refused(shapes: tuple, keywords: dict, message: str) -> No
     call = getattr(k_reciprocal, "__wrapped__", k_reciprocal)
     with pytest.raises(VireidError, match=message):
         call(query, gallery, **keywords)
+
+
+def test_the_published_parameters_are_the_default_and_inputs_are_not_written() -> None:
+    query, gallery = clusters(3, queries=8, gallery=60)
+    before = query.copy(), gallery.copy()
+    found = k_reciprocal(query, gallery)
+    np.testing.assert_allclose(found, slow_k_reciprocal(query, gallery, k1=20, k2=6, weight=0.3), atol=2e-6)
+    for kept, one in zip(before, (query, gallery)):
+        np.testing.assert_array_equal(one, kept)
