@@ -229,7 +229,7 @@ class Embeddings:
     """Feature vectors with the paths of the images they belong to: what stages and other people's code exchange.
 
     The file form is an ``.npz`` with ``features`` (n x d, any float type) and ``paths`` (n, relative to the root), and
-    ``maker``, which other people's files may leave out.
+    ``maker`` and ``format``, which other people's files may leave out.
 
     Attributes:
         maker: see `vireid.models.fingerprint`, empty where unknown; only features of one maker compare with
@@ -277,6 +277,12 @@ class Embeddings:
                         f"{file} must hold the arrays 'features' and 'paths', but {sorted(missing)} is missing "
                         f"(it holds {arrays.files})"
                     )
+                found = int(arrays["format"]) if "format" in arrays.files else _FORMAT
+                if found != _FORMAT:
+                    raise VireidError(
+                        f"{file} holds embeddings of format {found}, this version of vireid reads format {_FORMAT}; "
+                        "load it with the version that wrote it, or embed the images again"
+                    )
                 features, paths = arrays["features"], arrays["paths"]
                 maker = str(arrays["maker"]) if "maker" in arrays.files else ""
             if features.ndim != 2 or paths.ndim != 1 or features.dtype.kind not in "fiu":
@@ -295,8 +301,13 @@ class Embeddings:
     def save(self, file: Path) -> None:
         """Write the ``.npz``, whole or not at all."""
         with write_atomically(file) as draft, draft.open("wb") as stream:
-            np.savez(stream, features=self.features, paths=self.paths, maker=np.array(self.maker))
+            np.savez(
+                stream, features=self.features, paths=self.paths, maker=np.array(self.maker), format=np.array(_FORMAT)
+            )
 
+
+# Of the form of embeddings in a file.
+_FORMAT = 1
 
 # Paths are stored with four bytes a character and as wide as the longest: real ones compress to a fiftieth.
 _MOST_EXPANSION = 100

@@ -77,7 +77,10 @@ def test_weights_of_another_library_are_refused(saved):
 
 def test_another_format_is_refused(saved):
     rewrite(saved, format=2)
-    assert refusal(saved) == f"{saved} has format 2, this version of the library reads 1"
+    assert refusal(saved) == (
+        f"{saved} has format 2, this version of the library reads 1; load it with the version that saved it, or train "
+        "again"
+    )
 
 
 @pytest.mark.parametrize(

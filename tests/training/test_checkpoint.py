@@ -100,7 +100,10 @@ def test_bytes_of_any_kind_are_refused_in_one_line(file):
 def test_another_format_is_refused(file, state):
     torch.save(state, file)
     found = state.get("format") if isinstance(state, dict) else None
-    assert refusal(file) == f"{file} is a training state of format {found}, this version reads 1 and 2; train again"
+    assert refusal(file) == (
+        f"{file} is a training state of format {found}, this version reads 1 and 2; resume with the version that wrote "
+        "it, or train again"
+    )
 
 
 class Runs:

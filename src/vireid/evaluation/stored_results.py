@@ -20,6 +20,9 @@ from vireid.types import Score, VireidError, write_atomically
 
 __all__ = ["RESULTS", "StoredResult", "read_results", "store_result"]
 
+FORMAT = 1
+"""Version of the file form; a file that names none is of the first."""
+
 RESULTS = "results"
 """Name of the folder of results in a run directory."""
 
@@ -56,6 +59,7 @@ def store_result(run: Path, evaluation: Evaluation, *, weights: str) -> Path:
     """
     file = run / RESULTS / f"{_name(evaluation.protocol)}.json"
     document = {
+        "format": FORMAT,
         "weights": weights,
         "measured": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "version": vireid.__version__,
@@ -79,12 +83,17 @@ def read_result(file: Path) -> StoredResult:
     """A result from its file, or from what ``vireid evaluate --json`` wrote, which names no weights.
 
     Raises:
-        VireidError: no such file, or one that is no result.
+        VireidError: no such file, one that is no result, or one of another version of the form.
     """
     try:
         if file.exists() and not file.is_file():
             raise ValueError("it is no regular file")
         document = json.loads(file.read_text(encoding="utf-8"))
+        if document.get("format", FORMAT) != FORMAT:
+            raise VireidError(
+                f"{file} is a result of format {document['format']!r}, this version of vireid reads format {FORMAT}; "
+                "read it with the version that wrote it, or measure again"
+            )
         evaluation = Evaluation(
             protocol=_protocol(document["protocol"]), trials=[_score(trial) for trial in document["trials"]]
         )

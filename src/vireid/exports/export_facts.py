@@ -140,7 +140,8 @@ def read_facts(folder: Path) -> ExportFacts:
         document = json.loads(file.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
             raise VireidError(
-                f"{file} has format {document['format']}, this version of the library reads {FORMAT}; export again"
+                f"{file} has format {document['format']!r}, this version of the library reads {FORMAT}; load it with "
+                "the version that wrote it, or export again"
             )
         height, width = document["image_size"]
         verification = document["verification"]

@@ -79,7 +79,10 @@ def load_network(run: Path) -> tuple[Network, dict[str, Any]]:
         raise VireidError(f"{file} holds weights of another library: it does not say how to build its network")
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
-        raise VireidError(f"{file} has format {found}, this version of the library reads {FORMAT}")
+        raise VireidError(
+            f"{file} has format {found!r}, this version of the library reads {FORMAT}; load it with the version that "
+            "saved it, or train again"
+        )
     facts = document.get("facts", {})
     if not isinstance(facts, dict):
         raise VireidError(f"the facts in {file} must be an object, got {type(facts).__name__}; save the network again")

@@ -50,5 +50,8 @@ def load_state(file: Path) -> dict[str, Any]:
     found = state.get("format") if isinstance(state, dict) else None
     if not isinstance(found, int) or found not in _READABLE:
         readable = " and ".join(map(str, _READABLE))
-        raise VireidError(f"{file} is a training state of format {found!r}, this version reads {readable}; train again")
+        raise VireidError(
+            f"{file} is a training state of format {found!r}, this version reads {readable}; resume with the version "
+            "that wrote it, or train again"
+        )
     return state
