@@ -93,7 +93,8 @@ def with_network(content: bytes, changes: dict[str, Any]) -> bytes:
 )
 def test_a_network_that_the_tensors_do_not_account_for_is_refused(tmp_path, content, harmless, changes):
     (tmp_path / "w.safetensors").write_bytes(with_network(content, changes))
-    assert "w.safetensors" in harmless(load_network, tmp_path / "w.safetensors")
+    # Twice the time that it takes on a quiet machine, since this one may be busy.
+    assert "w.safetensors" in harmless(load_network, tmp_path / "w.safetensors", seconds=4)
     assert torch.is_grad_enabled()  # a refusal in the middle of a build once left gradients switched off
 
 
