@@ -17,7 +17,10 @@ def need(name: str) -> ModuleType:
         VireidError: it is not installed.
     """
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         package = (error.name or name).partition(".")[0]
         raise VireidError(f"ONNX exports take the package {package}; pip install 'vireid[export]'") from error
+    if name == "onnxruntime":
+        module.disable_telemetry_events()  # its builds for Windows report events to the system
+    return module

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vireid.models.fitting import fit_weights
 from vireid.models.nonlocal_block import NonLocalBlock
 from vireid.models.scale import Scale
+from vireid.models.without_telemetry import without_telemetry
 from vireid.types import VireidError
 
 __all__ = ["Backbone", "build_backbone"]
@@ -113,7 +114,8 @@ def _create(name: str, *, weights: str, options: Mapping[str, Any]) -> nn.Module
         # What the network itself refuses is no fault of the weights.
         _untrained(name, options)
         try:
-            return timm.create_model(name, pretrained=True, num_classes=0, **options)
+            with without_telemetry():
+                return timm.create_model(name, pretrained=True, num_classes=0, **options)
         # The hub client raises a different error for each way of being out of reach, most of them its own.
         except Exception as error:
             raise VireidError(

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from huggingface_hub import constants
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -19,6 +18,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
+from vireid.models.without_telemetry import without_telemetry
 from vireid.types import VireidError
 
 __all__ = ["TIMEOUT", "check_name", "talking_to_hub"]
@@ -57,10 +57,9 @@ def talking_to_hub(name: str) -> Iterator[None]:
         VireidError: no such repository or revision, no right to it, no token, no network, any answer of the Hub that
             is an error.
     """
-    before = constants.HF_HUB_DISABLE_TELEMETRY
-    constants.HF_HUB_DISABLE_TELEMETRY = True
     try:
-        yield
+        with without_telemetry():
+            yield
     except LocalTokenNotFoundError:
         raise VireidError(f"the Hub needs to know who you are: {_LOGIN}") from None
     except GatedRepoError as error:
@@ -88,8 +87,6 @@ def talking_to_hub(name: str) -> Iterator[None]:
             f"the Hub could not be reached for {name} ({type(error).__name__}); check the network and HF_ENDPOINT, or "
             "name a folder"
         ) from error
-    finally:
-        constants.HF_HUB_DISABLE_TELEMETRY = before
 
 
 def _refused(name: str, error: HfHubHTTPError) -> str:
