@@ -303,6 +303,24 @@ def test_the_state_of_another_network_is_refused(records, tmp_path):
         train(records, tmp_path, network=small_network(mimb=False), resume=True)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"epoch": None}, {"network": None}, {"network": 3}, {"optimizer": {}}, {"optimizer": [1]}, {"epoch": "two"}],
+)
+def test_a_state_that_says_too_little_is_refused(records, tmp_path, change):
+    train(records, tmp_path, epochs=1)
+    state = torch.load(tmp_path / "state.pt") | change
+    torch.save({name: value for name, value in state.items() if value is not None}, tmp_path / "state.pt")
+    with pytest.raises(VireidError, match="belongs to another training"):
+        train(records, tmp_path, resume=True)
+
+
+def test_what_is_no_broken_step_is_refused(records, tmp_path):
+    train(records, tmp_path, epochs=1)
+    with pytest.raises(VireidError, match="is no step at which a training broke: it lacks labels, paths, term"):
+        load_failed_step(tmp_path / "state.pt")
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_unreadable_image_is_named(records, tmp_path, workers):
     root = tmp_path / "copy"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vireid.training.checkpoint import load_state, save_state
 from vireid.training.step_inputs import StepInputs
+from vireid.types import VireidError
 
 __all__ = ["FAILED", "FailedStep", "NotFiniteError", "check_finite", "load_failed_step", "save_failed_step"]
 
@@ -107,4 +108,7 @@ def load_failed_step(file: Path) -> FailedStep:
         VireidError: no such file, or another one.
     """
     state = load_state(file)
+    missing = sorted(set(FailedStep.__dataclass_fields__) - set(state))
+    if missing:
+        raise VireidError(f"{file} is no step at which a training broke: it lacks {', '.join(missing)}")
     return FailedStep(**{name: state[name] for name in FailedStep.__dataclass_fields__})

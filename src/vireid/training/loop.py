@@ -166,8 +166,7 @@ def fit(
     first = done = 0
     if resume and (out / STATE).exists():
         state = load_state(out / STATE)
-        _restore(state, network, optimizer, scaling, out / STATE)
-        first, done = state["epoch"], state.get("step", 0)
+        first, done = _restore(state, network, optimizer, scaling, out / STATE)
     if fabric.broadcast((first, done)) != (first, done):
         raise VireidError(
             f"the processes of a training must see the same {out}, but this one finds {first * steps + done} steps "
@@ -284,16 +283,19 @@ def _restore(
     optimizer: torch.optim.Optimizer,
     scaling: PrecisionPlugin,
     file: Path,
-) -> None:
+) -> tuple[int, int]:
+    """Take the state up; how many epochs are done, and how many steps of the next."""
     try:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
-    except (KeyError, RuntimeError, ValueError) as error:
+        scaling.load_state_dict(state["scaler"])
+        return int(state["epoch"]), int(state.get("step", 0))
+    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
         raise VireidError(
-            f"{file} belongs to another training than this one: {str(error).splitlines()[0]}; "
-            "resume with the settings that the run was started with"
+            f"{file} belongs to another training than this one: {said}; resume with the settings that the run was "
+            "started with"
         ) from error
-    scaling.load_state_dict(state["scaler"])
 
 
 def _check_together(fabric: Fabric, identities: int, loss_batch: LossBatch, sync_batchnorm: bool) -> None:
