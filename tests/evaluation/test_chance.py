@@ -76,6 +76,16 @@ def test_equal_people_make_rank_one_one_in_their_number() -> None:
     np.testing.assert_allclose(chance(records, [trial])["cmc"], np.arange(1, 21) / 96, rtol=1e-10)
 
 
+@pytest.mark.parametrize("people", range(2, 20))
+def test_of_fewer_people_than_ranks_no_rate_is_above_one(people: int) -> None:
+    gallery = [(person, camera) for person in range(people) for camera in (1, 2, 4, 5) for _ in range(1 + person % 5)]
+    records, trial = world([(person, 6) for person in range(people)], gallery, "llcm")
+    rates = chance(records, [trial])["cmc"]
+    assert max(rates) <= 1
+    assert rates[people - 1 :] == pytest.approx([1.0] * (21 - people), abs=1e-12)
+    assert min(np.diff(rates)) >= 0
+
+
 def test_chance_refuses_nothing_to_average() -> None:
     records, trial = world([(3, 6)], [(1, 1)], "sysu")
     with pytest.raises(VireidError, match="no query of the trial has a true match"):

@@ -100,7 +100,8 @@ def _distinct_cmc(matches: int, others: Int64[np.ndarray, " n"]) -> Float[np.nda
         before = seen[:, :-1] * (1 - unseen)
         seen *= unseen
         seen[:, 1:] += before
-    return np.cumsum((weights * matches * nodes ** (matches - 1)) @ seen)
+    # Of fewer people than ranks the sum ends at 1, which rounding may pass by a few parts in 10^15.
+    return np.minimum(np.cumsum((weights * matches * nodes ** (matches - 1)) @ seen), 1.0)
 
 
 def _precision_and_penalty(matches: int, kept: int) -> Float[np.ndarray, " 2"]:
