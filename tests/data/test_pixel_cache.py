@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import resource
 import shutil
 import signal
 import threading
@@ -554,3 +555,26 @@ def test_a_folder_removed_while_it_is_filled_is_said(records, folder):
 
     with pytest.raises(VireidError, match="was removed while it was being filled; start again"):
         open_pixel_cache(records, np.arange(COUNT), folder=folder, workers=0, progress=removing, **SIZE)
+
+
+def limited_writer(records, folder, room, answers):
+    """Fill a cache whose files may not grow beyond some bytes, as on a file system with such a limit or a quota."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    opened = Opened(records, folder)
+    answers.put((opened.cache is None, opened.said))
+
+
+@pytest.mark.parametrize("images", [0, 2, 5, 13])
+def test_files_that_may_not_grow_leave_decoding_and_all_that_was_written(records, folder, images):
+    answers = fork.SimpleQueue()
+    room = images * 3 * 24 * 12 + 500
+    writer = fork.Process(target=limited_writer, args=(records, folder, room, answers))
+    writer.start()
+    writer.join()
+    refused, said = answers.get()
+    assert refused
+    assert said == [f"no pixel cache in {folder}: File too large; images are decoded whenever they are read"]
+    again = Opened(records, folder)
+    assert again.decoded == COUNT - 3 * (images // 3), "chunks of three that were whole stay"
+    assert_as_decoded(again.cache, records)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from vireid.cli.main import main
 from vireid.data.listing import walk_images
 from vireid.retrieval import (
     Added,
@@ -221,3 +222,44 @@ def test_sigkill_twice_and_resumed_is_as_if_in_one_go(crops, tiny_run, tmp_path)
     assert tables[0].equals(tables[1])
     # Batches are cut otherwise after a kill, which moves the last digits.
     np.testing.assert_allclose(features[0], features[1], atol=2e-4)
+
+
+def test_sigterm_ends_indexing_cleanly_and_it_goes_on(crops, tiny_run, tmp_path):
+    for camera in ("cam1", "cam3"):  # enough images to be told in the middle
+        for file in list((crops / camera).glob("*/*.jpg")):
+            for number in range(12):
+                file.with_name(f"{file.stem}-{number}.jpg").write_bytes(file.read_bytes() + bytes([number]))
+    gallery = tmp_path / "gallery"
+    command = [sys.executable, "-c", TOLD, "index", crops, "--gallery", gallery, "--checkpoint", tiny_run]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout
+    assert process.stdout.readline() == "added\n"
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "terminated: what was added stays; start the same command again to go on" in " ".join(said.split())
+    assert "Traceback" not in said
+    count = len(list(walk_images(crops)))
+    with open_gallery(gallery) as opened:
+        assert 8 <= opened.count() < count
+    assert main(["index", str(crops), "--gallery", str(gallery), "--checkpoint", str(tiny_run)]) == 0
+    with open_gallery(gallery) as opened:
+        assert opened.count() == count
+
+
+# Says when the first sightings are in the gallery; they are added a few at a time.
+TOLD = """
+import sys
+from vireid.cli.main import main
+from vireid.retrieval import Gallery, image_embedder, indexing
+indexing._AT_ONCE = 8
+image_embedder.usual_batch_size = lambda device, size: 4
+add = Gallery.add
+def told(*arguments, **keywords):
+    added = add(*arguments, **keywords)
+    print("added", flush=True)
+    return added
+Gallery.add = told
+sys.exit(main(sys.argv[1:]))
+"""

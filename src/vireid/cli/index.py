@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from vireid.cli.console import printable, progress_bar, progress_console, say
 from vireid.cli.device import accelerator_for, pick_device
 from vireid.cli.gallery_config import IndexConfig
+from vireid.cli.termination import ending_on_termination
 from vireid.data import read, read_folder
 from vireid.retrieval import (
     Added,
@@ -50,7 +51,8 @@ def index(config: IndexConfig) -> int:
         if len(broken) < _LISTED:
             broken.append(str(fault))
 
-    with _opened(config, embedder) as gallery:
+    kept = "terminated: what was added stays; start the same command again to go on"
+    with ending_on_termination(kept), _opened(config, embedder) as gallery:
         with progress_bar("indexing") as progress:
             added = index_sources(
                 embedder, gallery, sources(), total=total, tags=config.tags, progress=progress, on_broken=note

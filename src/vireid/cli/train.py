@@ -23,7 +23,7 @@ from vireid.cli.recipes import method_of, reconstruction_of
 from vireid.cli.run_folder import claimed, is_finished
 from vireid.cli.selection import BestOnTest
 from vireid.cli.sharing import refresh_card
-from vireid.cli.termination import TERMINATED, termination_noted
+from vireid.cli.termination import CACHE_KEPT, TERMINATED, ending_on_termination, termination_noted
 from vireid.data import (
     HOW_TO_GET_PART_MAPS,
     PART_MAP_FOLDER,
@@ -47,7 +47,7 @@ from vireid.training import PartMaps, StepReport, TrainingStopped, fit, join_pro
 from vireid.transforms import make_movement, make_views
 from vireid.types import Records, VireidError
 
-__all__ = ["network_arguments", "train"]
+__all__ = ["describe_data", "network_arguments", "train"]
 
 STREAMS = {
     "quadruple": QUADRUPLE_STREAMS,
@@ -96,13 +96,8 @@ def train(config: TrainConfig) -> Path:
     selection = BestOnTest(config, facts=facts) if config.select == "best-on-test" else None
     steps = max(1, sampler.steps // recipe.accumulate)
     optimizer = dataclasses.asdict(recipe.optimizer)
-    trained_on = records.rows(splits=["train"], persons=sampler.persons.tolist())
-    cache = _pixel_cache(config, records, trained_on)
-    data = {
-        "fingerprint": fingerprint_records(records, trained_on),
-        "images": len(trained_on),
-        "identities": len(sampler.persons),
-    }
+    cache = _pixel_cache(config, records, _trained_on(records, sampler))
+    data = describe_data(records, sampler)
     try:
         with claimed(config, data=data), termination_noted() as told, _training_bar(recipe.epochs, steps) as on_step:
             fit(
@@ -140,6 +135,20 @@ def train(config: TrainConfig) -> Path:
     refresh_card(out)
     say(f"weights in {out / WEIGHTS}")
     return out
+
+
+def describe_data(records: Records, sampler: IdentitySampler) -> dict[str, object]:
+    """What a training draws from: its fingerprint, and how many images of how many identities."""
+    rows = _trained_on(records, sampler)
+    return {
+        "fingerprint": fingerprint_records(records, rows),
+        "images": len(rows),
+        "identities": len(sampler.persons),
+    }
+
+
+def _trained_on(records: Records, sampler: IdentitySampler) -> Int64[np.ndarray, " k"]:
+    return records.rows(splits=["train"], persons=sampler.persons.tolist())
 
 
 def network_arguments(config: NetworkConfig, *, identities: int, seed: int) -> dict[str, Any]:
@@ -190,7 +199,7 @@ def _pixel_cache(config: TrainConfig, records: Records, rows: Int64[np.ndarray, 
     if config.cache is None:
         return None
     network = config.recipe.network
-    with progress_bar("caching") as progress:
+    with ending_on_termination(CACHE_KEPT), progress_bar("caching") as progress:
         return open_pixel_cache(
             records,
             rows,

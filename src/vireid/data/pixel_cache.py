@@ -186,7 +186,7 @@ def _filled(
 def _shortage(error: OSError | VireidError, folder: Path) -> str:
     """What the system says where the disk or a quota is full; any other error is raised."""
     cause = error if isinstance(error, OSError) else error.__cause__
-    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return cause.strerror or "the disk is full"
     if isinstance(error, VireidError):
         raise error
