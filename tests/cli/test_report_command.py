@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from vireid.cli.main import main
 from vireid.cli.report import OF_NETWORKS
 from vireid.cli.report_plots import distance_pictures
-from vireid.evaluation import read_results
+from vireid.evaluation import Evaluation, read_results, store_result
 from vireid.figures.report_folder import FIGURES, PAGE
 from vireid.models import fingerprint
 from vireid.types import VireidError
@@ -206,6 +207,70 @@ def test_without_data_the_rest_is_reported_and_what_lacks_is_said(vireid, alone,
         row for label, row in Page(alone).table("sysu all-search").items() if label not in ("", "chance")
     ]
     assert str(tmp_path) not in page.source
+
+
+def variant(run: Path, rank1: float, trials: int = 10, measured: str = "2026-01-01", **facts: object) -> None:
+    """Keep with a run what it has, by another protocol and with other scores."""
+    [first, *_] = [one for one in read_results(run) if one.evaluation.protocol.mode == "all"]
+    scores = [
+        dataclasses.replace(one, cmc=np.full(20, rank1), map=rank1, minp=rank1) for one in first.evaluation.trials
+    ]
+    protocol = dataclasses.replace(first.evaluation.protocol, trials=trials, **facts)
+    file = store_result(run, Evaluation(protocol=protocol, trials=scores[:trials]), weights=first.weights)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"measured": measured}))
+    # The first file of all by its name.
+    file.rename(file.with_name(f"0-{file.name}"))
+
+
+def test_what_is_kept_stands_at_the_head_only_by_the_plain_protocol(vireid, homeless, tmp_path):
+    [plain] = read_results(homeless)
+    variant(homeless, 0.99, trials=2, reranking="k-reciprocal (k1=20)")
+    variant(homeless, 0.98, test_time_augmentation="image and mirror image averaged", measured="2099-01-01")
+    variant(homeless, 0.97, feature="pool", measured="2099-01-01")
+    variant(homeless, 0.96, trials=2, measured="2099-01-01")
+    variant(homeless, 0.95, mode="indoor", measured="2099-01-01")
+    assert vireid("report", homeless, "--out", tmp_path / "out").code == 0
+    page = Page(tmp_path / "out")
+    rate = f"Rank-1 {100 * plain.evaluation.mean['cmc'][0]:.2f}, mAP"
+    assert rate in page.text
+    assert page.text.count("sysu all-search 1-shot seeded i2v, 10 galleries") >= 4
+    # One by each of the others.
+    [rows] = [rows for name, rows in page.tables.items() if name.startswith("Measured before")]
+    assert {row[2][:5] for row in rows[1:]} == {"99.00", "98.00", "97.00", "96.00", "95.00"}
+
+
+def test_a_headline_of_another_protocol_says_so_everywhere(vireid, homeless, tmp_path):
+    variant(homeless, 0.99, trials=2, reranking="k-reciprocal (k1=20)", test_time_augmentation="mirrored")
+    [file] = (file for file in (homeless / "results").iterdir() if not file.name.startswith("0-"))
+    file.unlink()
+    assert vireid("report", homeless, "--out", tmp_path / "out").code == 0
+    page = Page(tmp_path / "out")
+    facts = "sysu all-search 1-shot seeded i2v, 2 galleries, re-ranked: k-reciprocal (k1=20), mirrored"
+    # The summary, the caption of the table and that of the curve.
+    assert page.text.count(facts) == 3
+    assert page.table(facts)["homeless"][0].startswith("99.00")
+
+
+def test_a_mode_that_no_kept_result_has_is_said(vireid, homeless, tmp_path):
+    said = vireid("report", homeless, "--out", tmp_path / "out", "--mode", "indoor")
+    assert said.code == 0, said.err
+    words = "No result of what was asked for (--mode indoor) is kept with the run, so none stands at the head"
+    assert words in " ".join(said.err.split())
+    page = Page(tmp_path / "out")
+    assert words in page.text
+    assert figures_of(tmp_path / "out") == {"losses"}
+    variant(homeless, 0.95, mode="indoor")
+    assert vireid("report", homeless, "--out", tmp_path / "out", "--mode", "indoor").code == 0
+    assert Page(tmp_path / "out").table("sysu indoor-search")["homeless"][0].startswith("95.00")
+
+
+def test_a_curve_that_cannot_be_drawn_does_not_cost_the_report(vireid, homeless, tmp_path, monkeypatch):
+    def draw(*_):
+        raise VireidError("no curve")
+
+    monkeypatch.setattr("vireid.cli.report.cmc_picture", draw)
+    assert vireid("report", homeless, "--out", tmp_path / "out").code == 0
+    assert "Not drawn: no curve" in Page(tmp_path / "out").text
 
 
 def test_long_names_are_cut_and_stay_apart(run, tmp_path):

@@ -23,18 +23,16 @@ from vireid.cli.report_plots import (
     map_pictures,
     token_pictures,
 )
-from vireid.cli.report_runs import Data, Measured, ReportedRun, find_data, measure_runs, read_runs
-from vireid.cli.report_tables import (
-    NAMES,
-    configuration_tables,
-    machine_tables,
+from vireid.cli.report_results import (
+    asked_for,
+    kept_results,
+    name_protocol,
     other_results_table,
     protocol_table,
     results_table,
-    runs_table,
-    same_protocol,
-    test_side,
 )
+from vireid.cli.report_runs import Data, Measured, ReportedRun, find_data, measure_runs, read_runs
+from vireid.cli.report_tables import NAMES, configuration_tables, machine_tables, runs_table, test_side
 from vireid.evaluation import Averages, Evaluation, chance
 from vireid.figures.report import Picture, Report, Section, Table, render_report
 from vireid.figures.report_folder import FIGURES, PAGE, check_report_folder, report_folder
@@ -80,7 +78,7 @@ def report(config: ReportConfig) -> Path:
     runs = read_runs(config.runs)
     device = pick_device(config.accelerator)
     data, missing = _data(config, runs, device)
-    networks, results, rates = [], _kept_results(runs, config), None
+    networks, results, rates = [], kept_results(runs, config), None
     if data is not None:
         measured, before = measure_runs(runs, data, device=device, workers=config.workers)
         networks = measured if before is None else [before, *measured]
@@ -88,6 +86,8 @@ def report(config: ReportConfig) -> Path:
         rates = chance(data.plan.records, data.plan.trials)
     elif not results and not any(run.record.steps for run in runs):
         raise VireidError(f"there is nothing to report: no results or log are kept with the run, and {missing}")
+    elif not results and asked_for(config):
+        say(_none_kept(config), to=progress_console)
     with report_folder(config.out) as folder:
         figures = folder / FIGURES
         sections = [
@@ -102,7 +102,7 @@ def report(config: ReportConfig) -> Path:
         ]
         page = Report(
             title=_title(runs),
-            notices=_notices(config, data),
+            notices=_notices(config, results, data),
             summary=_summary(runs, results, data),
             sections=[section for section in sections if section.text or section.tables or section.pictures],
         )
@@ -134,23 +134,6 @@ def _data(config: ReportConfig, runs: Sequence[ReportedRun], device: torch.devic
         return None, str(error)
 
 
-def _kept_results(runs: Sequence[ReportedRun], config: ReportConfig) -> dict[str, Evaluation]:
-    """Without data: one result of the reported run's weights, and those of the others by the same protocol."""
-    own = {
-        run.label: [one.evaluation for one in run.stored if one.weights.split(" ")[0] == run.weights.split(" ")[0]]
-        for run in runs
-    }
-    of_reported = own[runs[-1].label]
-    if not of_reported:
-        return {}
-    wanted = next((one for one in of_reported if one.protocol.mode == config.mode), of_reported[0])
-    found = {
-        label: next((one for one in several if same_protocol(one.protocol, wanted.protocol)), None)
-        for label, several in own.items()
-    }
-    return {label: one for label, one in found.items() if one is not None}
-
-
 def _results_tables(
     runs: Sequence[ReportedRun], results: Mapping[str, Evaluation], rates: Averages | None
 ) -> list[Table]:
@@ -168,9 +151,19 @@ def _curves(
     figures: Path, runs: Sequence[ReportedRun], results: Mapping[str, Evaluation], rates: Averages | None
 ) -> Iterator[Section]:
     if results:
-        yield Section(title="Matching curves", pictures=[cmc_picture(figures, results, rates)])
+        yield _guarded("Matching curves", lambda: [cmc_picture(figures, results, rates)])
     if any(run.record.steps for run in runs):
-        yield Section(title="Losses", pictures=[loss_picture(figures, runs)])
+        yield _guarded("Losses", lambda: [loss_picture(figures, runs)])
+
+
+def _guarded(title: str, draw: Callable[[], list[Picture]], root: Path | None = None) -> Section:
+    """A section with its pictures, or with the reason why they cannot be drawn."""
+    try:
+        return Section(title=title, pictures=draw())
+    except VireidError as error:
+        # The message may name a file: on the page without the folders of this machine.
+        reason = str(error) if root is None else str(error).replace(str(root), "ROOT")
+        return Section(title=title, text=[f"Not drawn: {printable(reason)}"])
 
 
 def _drawn(config: ReportConfig, data: Data, networks: Sequence[Measured], figures: Path) -> Iterator[Section]:
@@ -182,12 +175,11 @@ def _drawn(config: ReportConfig, data: Data, networks: Sequence[Measured], figur
     }
     with progress_bar("drawing", "parts") as progress:
         for done, (title, several) in enumerate(allowed.items(), start=1):
-            try:
-                yield Section(title=title, pictures=[picture for draw in several for picture in draw(drawing)])
-            except VireidError as error:
-                # The message may name a file: on the page without the folders of this machine.
-                reason = str(error).replace(str(data.plan.records.root), "ROOT")
-                yield Section(title=title, text=[f"Not drawn: {printable(reason)}"])
+            yield _guarded(
+                title,
+                lambda several=several: [picture for draw in several for picture in draw(drawing)],
+                data.plan.records.root,
+            )
             progress(done, len(allowed))
 
 
@@ -196,13 +188,18 @@ def _title(runs: Sequence[ReportedRun]) -> str:
     return f"{last}, compared with {', '.join(earlier)}" if earlier else f"Report of {last}"
 
 
-def _notices(config: ReportConfig, data: Data | None) -> list[str]:
+def _none_kept(config: ReportConfig) -> str:
+    return f"No result of what was asked for ({asked_for(config)}) is kept with the run, so none stands at the head"
+
+
+def _notices(config: ReportConfig, results: Mapping[str, Evaluation], data: Data | None) -> list[str]:
     if data is None:
-        return [
+        lacks = (
             "The images of the data set were not at hand: this report holds settings, curves and the results that were "
             "kept with the runs. It lacks ranked lists, Grad-CAM, attention, maps, distances, accuracy by camera and "
             "by person, and confusions. Give vireid report the folder of the data set (--root) for all of it."
-        ]
+        )
+        return [lacks, f"{_none_kept(config)}."] if asked_for(config) and not results else [lacks]
     return [NO_IMAGES if config.no_images else PRIVACY]
 
 
@@ -216,7 +213,10 @@ def _summary(
     if last.label in results:
         result = results[last.label]
         rank1, map_ = 100 * result.mean["cmc"][0], 100 * result.mean["map"]
-        facts += [("protocol", result.protocol.name), ("result", f"Rank-1 {rank1:.2f}, mAP {map_:.2f} (percent)")]
+        facts += [
+            ("protocol", name_protocol(result.protocol)),
+            ("result", f"Rank-1 {rank1:.2f}, mAP {map_:.2f} (percent)"),
+        ]
     facts += [("weights", last.weights.split(" ")[0]), ("made", time.strftime("%Y-%m-%d %H:%M %z"))]
     return [(name, printable(fact)) for name, fact in facts]
 

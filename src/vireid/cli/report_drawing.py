@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
+from vireid.cli.report_results import name_protocol
 from vireid.cli.report_runs import Data, Measured
 from vireid.data import load_image
 from vireid.figures import QueryOutcomes, pick_persons, query_outcomes, save_figure
@@ -50,8 +51,9 @@ class Drawing:
 
     @property
     def protocol(self) -> str:
-        """Name of the protocol that everything is measured by."""
-        return self.data.plan.protocol.name
+        """The protocol that everything is measured by, in a line."""
+        result = self.reported.result
+        return name_protocol(self.data.plan.protocol if result is None else result.protocol)
 
     @property
     def notes(self) -> str:

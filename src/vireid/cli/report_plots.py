@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vireid.cli.report_drawing import Drawing, keep
+from vireid.cli.report_results import name_protocol
 from vireid.cli.report_runs import ReportedRun
 from vireid.evaluation import Averages, Evaluation
 from vireid.figures import (
@@ -54,7 +55,8 @@ def cmc_picture(folder: Path, results: Mapping[str, Evaluation], chance: Average
         folder,
         "cmc",
         alt=f"Matching curves from rank 1 to 20, percent. {named}.",
-        caption=f"Share of queries with a true match among the first ranks, mean over trials; {last.protocol.name}.",
+        caption="Share of queries with a true match among the first ranks, mean over trials; "
+        f"{name_protocol(last.protocol)}.",
     )
 
 
