@@ -91,6 +91,8 @@ def in_fork(tests: list[str], *, seconds: dict[str, float], killers: list[str], 
             os.dup2(silence, 2)
             watch = Watch(seconds, killers)
             options = ["-x", "-m", "not slow", "-p", "no:cacheprovider", "--tb=no", "--hypothesis-seed=0"]
+            # A loop without an end fails the test that it is in, long before the time of all is over.
+            options.append(f"--timeout={20 + 4 * max(seconds.values(), default=60):.0f}")
             code = int(pytest.main([*options, *tests], plugins=[watch]))
             modules = sorted(name for name in sys.modules if not name.startswith(("vireid", "test", "conftest")))
             answer = {"code": code, "failed": watch.failed, "taken": watch.taken, "modules": modules}
@@ -250,6 +252,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="where to keep a line of JSON for each mutant as it is tried")
     arguments = parser.parse_args()
+    out_file = arguments.out and arguments.out.resolve()
     wanted, told = None, []
     if arguments.again:
         told = [json.loads(line) for line in arguments.again.read_text().splitlines()]
@@ -267,10 +270,14 @@ def main() -> None:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(directory) / "hypothesis")
         sys.path.insert(0, str(copy / "src"))
         lines: list[dict] = []
-        with (arguments.out or Path(directory) / "lines.json").open("w") as out:
+        with (out_file or Path(directory) / "lines.json").open("w") as out:
             for area in areas:
                 lines += try_area(area, copy, arguments, out, wanted)
+        from machine import describe  # imports the library, so after the last fork
+
+        print(describe(f"python benchmarks/mutation.py {' '.join(sys.argv[1:])}".strip(), "pytest", "hypothesis"))
     tried = {line["name"] for line in lines}
+    print()
     print(report([line for line in told if line["name"] not in tried] + lines))
 
 

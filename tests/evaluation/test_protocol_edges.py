@@ -104,6 +104,11 @@ def test_words_that_no_protocol_knows_are_refused(monkeypatch: pytest.MonkeyPatc
         regdb_trials(BOTH, direction=wrong["direction"], trial=1)
 
 
+def test_the_one_trial_of_a_whole_pass_is_number_one() -> None:
+    trials = [*llcm_trials(BOTH, direction="i2v", evaluator="llcm-full"), *folder_trials(BOTH, direction="i2v")]
+    assert [trial.number for trial in trials] == [1, 1]
+
+
 def test_counts_from_one_are_taken_and_none_is_refused() -> None:
     assert len(sysu_trials(BOTH, mode="all", trials=1)) == 1
     assert len(llcm_trials(BOTH, direction="i2v", trials=1)) == 1

@@ -129,5 +129,8 @@ def test_part_maps_are_checked_where_they_can_be_seen():
     check_part_maps(given.to("meta"), 2)
     with pytest.raises(VireidError, match=r"hold parts 0 to 1, as 2 parts are predicted, or 255 .* got \[2\]"):
         check_part_maps(given, 2)
-    with pytest.raises(VireidError, match="the value for unknown must not be a part, got 1 with parts 0 to 2"):
-        check_part_maps(given.to("meta"), 3, unknown=1)
+    for part in (0, 1, 2):
+        with pytest.raises(VireidError, match=f"unknown must not be a part, got {part} with parts 0 to 2"):
+            check_part_maps(given.to("meta"), 3, unknown=part)
+    check_part_maps(given.to("meta"), 3, unknown=3)
+    check_part_maps(torch.tensor([[[0, 3], [2, 1]]]), 3, unknown=3)
