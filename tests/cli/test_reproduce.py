@@ -34,6 +34,11 @@ def test_a_run_comes_out_the_same(vireid, run, monkeypatch):
     assert vireid("reproduce", run, "--accelerator", "cpu").code == 0
 
 
+def results(run):
+    """What a comparison may not change."""
+    return {file.name: file.read_bytes() for file in (*run.glob("results/*"), run / "README.md")}
+
+
 def test_what_differs_is_told(vireid, run):
     network, facts = load_network(run)
     next(network.parameters()).data[0] += 1e-6
@@ -45,6 +50,7 @@ def test_what_differs_is_told(vireid, run):
     document["versions"]["torch"] = "1.0"
     document["code"] = "0123456789abcdef"
     (run / "config.json").write_text(json.dumps(document))
+    before = results(run)
     said = vireid("reproduce", run, "--accelerator", "cpu")
     assert said.code == 1, said.err
     assert "torch: 1.0 then" in said.out
@@ -54,6 +60,7 @@ def test_what_differs_is_told(vireid, run):
     assert "not reproduced to the bit" in said.out
     assert said.out.count("sysu all-search 1-shot seeded i2v, percent") == 2
     assert "trained again" in said.out
+    assert results(run) == before
 
 
 def test_other_data_are_told(vireid, run, tiny_world, tmp_path):
@@ -62,8 +69,24 @@ def test_other_data_are_told(vireid, run, tiny_world, tmp_path):
     document["data"]["fingerprint"] = "0" * 16
     (run / "config.json").write_text(json.dumps(document))
     said = vireid("reproduce", run, "--root", other, "--accelerator", "cpu")
-    assert "the data are not the run's: fingerprint 0000000000000000" in said.out
-    assert said.code == 0
+    assert said.code == 2
+    assert "does not hold the data of the run: fingerprint 0000000000000000" in said.err
+    assert not run.with_name("run-reproduced").exists()
+
+
+def test_a_run_from_elsewhere_says_what_it_lacks(vireid, run, tiny_world):
+    document = json.loads((run / "config.json").read_text())
+    del document["settings"]["root"], document["data"]
+    (run / "config.json").write_text(json.dumps(document))
+    said = vireid("reproduce", run)
+    assert (said.code, "give --root ROOT" in said.err) == (2, True)
+    said = vireid("reproduce", run, "--root", tiny_world, "--accelerator", "cpu")
+    assert said.code == 0, said.err
+    assert "whether these are the same is not known" in said.out
+    document["settings"]["network.weights"] = "a file"
+    (run / "config.json").write_text(json.dumps(document))
+    said = vireid("reproduce", run, "--root", tiny_world)
+    assert (said.code, "began from a file of weights that did not come with it" in said.err) == (2, True)
 
 
 def test_a_run_goes_on_with_its_data_only(vireid, tiny_world, tiny_flags, tmp_path):

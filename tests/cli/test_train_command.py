@@ -267,3 +267,16 @@ def test_a_run_of_a_version_without_some_settings_goes_on(train, tmp_path):
     said = train("--resume", "--network.stripes", 1)
     assert said.code == 2
     assert "network.stripes was [], now [1]" in said.err
+
+
+def test_a_loss_that_breaks_at_once_is_told_and_the_folder_is_free_again(vireid, tiny_world, tiny_flags, tmp_path):
+    out = tmp_path / "run"
+    flags = ["train", "mscmnet-small", "--root", tiny_world, "--out", out, *tiny_flags]
+    wild = ["--optimizer.learning-rate", "1e30", "--optimizer.head-learning-rate", "1e30", "--optimizer.warmup-epochs"]
+    said = vireid(*flags, *wild, "0", "--epochs", "3")
+    assert said.code == 2
+    assert "the loss must stay finite" in said.err
+    assert (out / "failed_step.pt").exists()
+    if not (out / "state.pt").exists():
+        assert vireid(*flags).code == 0
+        assert not (out / "failed_step.pt").exists()

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from vireid.models import DUAL_STREAMS, build_network
-from vireid.training import PartMaps, fit, make_criterion
+from vireid.training import PartMaps, Targets, fit, load_failed_step, make_criterion
 from vireid.transforms import Movement, make_views
 from vireid.types import Modality, Record, Records, VireidError
 
@@ -119,3 +119,41 @@ def test_a_map_with_more_parts_than_the_network_stops_the_training(records, tmp_
     Image.fromarray(np.full(SIZE, 9, dtype=np.uint8)).save(records.root / "parts" / "infrared_1_1.png")
     with pytest.raises(VireidError, match=r"infrared_1_1\.png.*9"):
         train(records, tmp_path / "run", epochs=4)
+
+
+def test_a_broken_step_keeps_its_part_maps_and_what_layers_drew(records, tmp_path):
+    """Done again, the step has the loss of a training that did not break."""
+    plain = make_criterion(streams=DUAL_STREAMS, metric="none", parsing_weight=1.0)
+    told, calls = [], []
+
+    def dropping():
+        made = network()
+        made.stages[0].append(torch.nn.Dropout(0.5))
+        return made
+
+    def breaking(output, targets):
+        terms = plain(output, targets)
+        told.append({name: float(term.detach()) for name, term in terms.items()})
+        calls.append(1)
+        return terms | {"broken": output.features.sum() * (float("nan") if len(calls) == 2 else 0.0)}
+
+    with pytest.raises(VireidError, match="'broken' is nan at step 1"):
+        fit(
+            dropping(),
+            records,
+            out=tmp_path / "run",
+            views=make_views(style="agw", padding=3, erasing=0.0),
+            criterion=breaking,
+            part_maps=PartMaps(records.root / "parts", 4, Movement(padding=3, erasing=0.0)),
+            epochs=3,
+            identities=2,
+            images=2,
+            accelerator="cpu",
+        )
+    failed = load_failed_step(tmp_path / "run" / "failed_step.pt")
+    again = dropping().train()
+    again.load_state_dict(failed.network)
+    torch.manual_seed(failed.seeds[0])
+    with torch.no_grad():
+        terms = plain(again(failed.views[0]), Targets(failed.labels[0], failed.part_maps[0]))
+    assert {name: float(term) for name, term in terms.items()} == pytest.approx(told[-1], rel=1e-6)

@@ -24,7 +24,7 @@ from vireid.retrieval.embedder import computing_type
 from vireid.training import join_processes, processes_of_job
 from vireid.types import Embeddings, VireidError, write_atomically
 
-__all__ = ["RANKS", "evaluate_command", "rates_row"]
+__all__ = ["RANKS", "evaluate_command", "measure", "rates_row"]
 
 RANKS = (1, 5, 10, 20)
 
@@ -34,9 +34,29 @@ OF_A_RUN = ("mirror", "precision", "batch_size", "cache")
 
 
 def evaluate_command(config: EvaluateConfig) -> Evaluation | None:
-    """Score, print the table with everything that it must name, and write JSON when asked.
+    """Score, print, keep the result with its run, and write JSON when asked.
 
     Started by torchrun or srun, all processes embed and the first scores, prints and writes; the others return None.
+
+    Raises:
+        VireidError: see `measure`, or a file that cannot be written.
+    """
+    result = measure(config)
+    if result is None:
+        return None
+    if config.checkpoint is not None and (config.checkpoint / WEIGHTS).is_file():
+        kept = store_result(config.checkpoint, result, weights=fingerprint(config.checkpoint, config.feature))
+        refresh_card(config.checkpoint)
+        say(f"kept in {kept}")
+    if config.json is not None:
+        with write_atomically(config.json) as draft:
+            draft.write_text(json.dumps(result.to_json(), indent=1))
+        say(f"written to {config.json}")
+    return result
+
+
+def measure(config: EvaluateConfig) -> Evaluation | None:
+    """Score and print the table with everything that it must name; None in all processes of a job but the first.
 
     Raises:
         VireidError: neither or both of checkpoint and features, a RegDB model on another trial, what the parts refuse.
@@ -65,14 +85,6 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation | None:
         device=pick_device(config.score_accelerator),
     )
     _show(result)
-    if config.checkpoint is not None and (config.checkpoint / WEIGHTS).is_file():
-        kept = store_result(config.checkpoint, result, weights=fingerprint(config.checkpoint, config.feature))
-        refresh_card(config.checkpoint)
-        say(f"kept in {kept}")
-    if config.json is not None:
-        with write_atomically(config.json) as draft:
-            draft.write_text(json.dumps(result.to_json(), indent=1))
-        say(f"written to {config.json}")
     return result
 
 
@@ -118,7 +130,9 @@ def _show(result: Evaluation) -> None:
     console.print(table)
     protocol, first = result.protocol, result.trials[0]
     valid = sorted({trial.valid for trial in result.trials})
+    images = {"images": "a made world (vireid synth): not the data set's"} if protocol.made_world else {}
     for name, fact in {
+        **images,
         "queries": f"{' to '.join(str(few) for few in (valid[0], valid[-1])[: len(valid)])} of {first.queries} have a "
         f"match and count, in a gallery of {first.gallery}",
         "protocol": (f"trial {protocol.split}: " if protocol.split else "") + protocol.trial_rule,

@@ -12,15 +12,20 @@ from rich.table import Table
 
 from vireid.cli.config import EvaluateConfig, TrainConfig
 from vireid.cli.console import console, say
-from vireid.cli.evaluate import RANKS, evaluate_command, rates_row
+from vireid.cli.evaluate import RANKS, measure, rates_row
 from vireid.cli.reproduce_config import ReproduceConfig
 from vireid.cli.run_settings import read_settings
-from vireid.cli.train import train
+from vireid.cli.train import describe_data, train
+from vireid.data import read
+from vireid.data.sampler import IdentitySampler
 from vireid.models import load_network, weights_file
 from vireid.training import RunRecord, code_fingerprint, describe_hardware, library_versions, read_run
 from vireid.types import VireidError
 
 __all__ = ["reproduce"]
+
+# What a shared run says in place of the path of the weights that its backbone began from.
+FROM_A_FILE = "a file"
 
 
 def reproduce(config: ReproduceConfig) -> int:
@@ -40,7 +45,14 @@ def reproduce(config: ReproduceConfig) -> int:
     out = config.out or config.run.with_name(f"{config.run.name}-reproduced")
     if out.resolve() == config.run.resolve():
         raise VireidError(f"the second training needs a folder of its own, not the run's {out}; give another --out")
-    settings = read_settings(before.settings, root=config.root or Path(before.settings["root"]), out=out)
+    root = config.root or before.settings.get("root")
+    if root is None:
+        raise VireidError(f"{config.run} does not say where its data lie, as a run from elsewhere; give --root ROOT")
+    if before.settings.get("network.weights") == FROM_A_FILE:
+        raise VireidError(
+            f"{config.run} began from a file of weights that did not come with it; train with --network.weights FILE"
+        )
+    settings = read_settings(before.settings, root=Path(root), out=out)
     again = dataclasses.replace(
         settings,
         resume=out.exists(),
@@ -48,10 +60,9 @@ def reproduce(config: ReproduceConfig) -> int:
         workers=config.workers,
         cache=config.cache,
     )
+    _check_data(again, before)
     train(again)
     after = read_run(out)
-    if before.data and before.data != after.data:
-        say(f"the data are not the run's: {_plain(before.data)} then, {_plain(after.data)} now", style="yellow")
     _tell_surroundings(before)
     if _same_weights(config.run, out):
         say(f"reproduced: every weight of {out} is that of {config.run}, bit for bit", style="bold green")
@@ -60,6 +71,21 @@ def reproduce(config: ReproduceConfig) -> int:
     _compare_scores(again, config.run, out)
     say(f"not reproduced to the bit: the weights of {out} differ from those of {config.run}", style="bold")
     return 1
+
+
+def _check_data(config: TrainConfig, before: RunRecord) -> None:
+    """Refuse other data before hours are spent on them."""
+    records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
+    recipe = config.recipe
+    sampler = IdentitySampler(records, identities=recipe.identities, images=recipe.images, seed=config.seed)
+    now = describe_data(records, sampler)
+    if not before.data:
+        say("the run does not say what data it was trained on: whether these are the same is not known")
+    elif before.data != now:
+        raise VireidError(
+            f"{config.root} does not hold the data of the run: {_plain(before.data)} then, {_plain(now)} now; give "
+            "theirs as --root ROOT"
+        )
 
 
 def _tell_surroundings(before: RunRecord) -> None:
@@ -99,13 +125,13 @@ def _tell_losses(before: RunRecord, after: RunRecord) -> None:
     step = int(parted["step"])
     say(f"the losses part at step {step}:")
     for name, then in losses(parted).items():
-        say(f"  {name.removeprefix('loss/')}: {then:.6g} then, {after.steps[step][name]:.6g} now")
+        say(f"  {name.removeprefix('loss/')}: {then:.6g} then, {after.steps[step].get(name, float('nan')):.6g} now")
 
 
 def _compare_scores(config: TrainConfig, run: Path, out: Path) -> None:
     """Where the last digits differ, say what it comes to: the default protocol of the data set."""
     results = {
-        name: evaluate_command(
+        name: measure(
             EvaluateConfig(
                 dataset=config.dataset,
                 root=config.root,

@@ -27,7 +27,7 @@ from vireid.types import VireidError, left_drafts, write_atomically
 __all__ = ["claimed", "is_finished"]
 
 LOCK = "run.lock"
-BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, "tensorboard"}
+BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, FAILED, "tensorboard"}
 WRITTEN = (CONFIG, LOG, STATE, FAILED, WEIGHTS, SCORES, BEST)
 
 # What may differ when a run is continued: where it runs, not what it computes.
@@ -77,7 +77,8 @@ def is_finished(config: TrainConfig) -> bool:
 def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None]:
     """Keep the folder from other trainings, and the configuration with the run.
 
-    If the run fails before its first step, nothing is left: a mended command would find a run of other settings.
+    If the run fails before its first report, nothing is left but the step at which its loss broke: a mended command
+    finds the folder free.
 
     Args:
         data: what is trained on; a run goes on with the same only.
@@ -96,7 +97,7 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
         lock.acquire()
     except Timeout:
         raise VireidError(f"another process is training into {out}; wait for it or choose another folder") from None
-    for draft in left_drafts(out, WRITTEN):
+    for draft in (*left_drafts(out, WRITTEN), out / FAILED):
         draft.unlink(missing_ok=True)
     if not file.exists() or not _is_begun(out):
         document = {
@@ -110,14 +111,13 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
         }
         with write_atomically(file) as draft:
             draft.write_text(json.dumps(document, indent=2))
-    else:
-        _check_data(file, data)
     try:
+        _check_data(file, data)
         yield
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and (out / STATE).exists():
             progress_console.print("every whole epoch is kept: continue with the same command and --resume")
-        if not _is_begun(out):
+        if not _is_begun(out) and not (out / FAILED).exists():
             for left in (file, out / LOG, out / LOCK):
                 left.unlink(missing_ok=True)
             shutil.rmtree(out / "tensorboard", ignore_errors=True)

@@ -184,8 +184,10 @@ def _part_maps(config: TrainConfig, records: Records) -> PartMaps | None:
     rows = records.rows(splits=["train"])
     found = count_part_maps(records, rows, folder=folder)
     if not found:
+        say(HOW_TO_GET_PART_MAPS, to=progress_console)
         raise VireidError(
-            f"the parsing loss needs part maps, but {folder} has none of the images'. {HOW_TO_GET_PART_MAPS}"
+            f"the parsing loss needs part maps, but {folder} has none of the images'; make some, or name their folder "
+            "with --part-maps"
         )
     if found < len(rows):
         say(f"part maps guide {found} of {len(rows)} images; the others are trained on without")

@@ -46,6 +46,9 @@ class FailedStep:
         paths: for each batch of the step the images, visible ones, then infrared ones, relative to the root.
         views: for each batch of the step what the network saw, a view for each stream.
         labels: for each batch of the step the identities of all views' rows.
+        part_maps: for each batch of the step the given parts of all views' rows; None where the training has none.
+        seeds: for each batch of the step what the global random state starts from, which layers such as dropout draw
+            from.
         network: the weights before the step (of BatchNorm the running statistics after it, which training does not
             use); None where the step was noticed later, as on a GPU.
     """
@@ -57,6 +60,8 @@ class FailedStep:
     paths: list[list[str]]
     views: list[list[Tensor]]
     labels: list[Tensor]
+    part_maps: list[Tensor | None]
+    seeds: list[int]
     network: dict[str, Tensor] | None
 
 
@@ -77,6 +82,7 @@ def save_failed_step(
     *,
     inputs: Sequence[StepInputs],
     paths: Sequence[Sequence[str]],
+    seeds: Sequence[int],
     network: Mapping[str, Tensor] | None,
 ) -> None:
     """Write what `load_failed_step` reads.
@@ -92,6 +98,8 @@ def save_failed_step(
         "paths": [list(each) for each in paths],
         "views": [[view.cpu() for view in each.views] for each in inputs],
         "labels": [each.targets.labels.cpu() for each in inputs],
+        "part_maps": [None if (maps := each.targets.part_maps) is None else maps.cpu() for each in inputs],
+        "seeds": list(seeds),
         "network": None if network is None else {name: tensor.cpu() for name, tensor in network.items()},
     }
     save_state(file, state)
@@ -101,8 +109,9 @@ def load_failed_step(file: Path) -> FailedStep:
     """Read the step at which a training broke; no code is run.
 
     To see it break again: ``network.load_state_dict(failed.network)``, then for each batch
-    ``criterion(network.train()(failed.views[i]), Targets(failed.labels[i]))``. Of several processes, the first one's
-    part of the step is kept.
+    ``torch.manual_seed(failed.seeds[i])`` and
+    ``criterion(network.train()(failed.views[i]), Targets(failed.labels[i], failed.part_maps[i]))``. Of several
+    processes, the first one's part of the step is kept.
 
     Raises:
         VireidError: no such file, or another one.

@@ -205,6 +205,7 @@ def fit(
             error,
             inputs=[inputs_of(key, source_of_batches[key]) for key in keys],
             paths=[records.paths[np.concatenate([rows.visible, rows.infrared])].tolist() for rows in drawn],
+            seeds=[source(*key, "network").initial_seed() for key in keys],
             network=network.state_dict() if at_once else None,
         )
 
