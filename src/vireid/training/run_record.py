@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from vireid.types import VireidError
 __all__ = ["CONFIG", "RunRecord", "read_run"]
 
 _Kind = TypeVar("_Kind")
+_PLAIN = (str, int, float, type(None))
 
 CONFIG = "config.json"
 """Name of the settings in a run directory."""
@@ -47,6 +49,8 @@ class RunRecord:
 def read_run(folder: Path) -> RunRecord:
     """Read settings and log; a run that was imported, or is a file of weights alone, has neither.
 
+    A run may come from others, so every value is held to its kind here, once: plain words and numbers, or lists of them.
+
     Raises:
         VireidError: no such place, or a file of it that is damaged.
     """
@@ -57,11 +61,11 @@ def read_run(folder: Path) -> RunRecord:
     config = _object(file)
     return RunRecord(
         folder=folder,
-        settings=_part(config, "settings", dict, file),
-        versions=_part(config, "versions", dict, file),
-        hardware=_part(config, "hardware", dict, file),
+        settings=_plain_part(config, "settings", file),
+        versions=_plain_part(config, "versions", file, lists=()),
+        hardware=_plain_part(config, "hardware", file, lists=("accelerators",)),
         code=_part(config, "code", str, file),
-        data=_part(config, "data", dict, file),
+        data=_plain_part(config, "data", file, lists=()),
         started=_part(config, "started", str, file),
         steps=_lines(folder / LOG),
     )
@@ -75,6 +79,23 @@ def _part(config: dict[str, Any], name: str, kind: type[_Kind], file: Path) -> _
             f"{type(value).__name__}"
         )
     return value
+
+
+def _plain_part(
+    config: dict[str, Any], name: str, file: Path, *, lists: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Words and numbers by name; those named in ``lists`` are lists of them, None: each may be one or the other."""
+    part = _part(config, name, dict, file)
+    for key, value in part.items():
+        is_list = isinstance(value, list)
+        values = value if is_list else [value]
+        if (lists is not None and is_list != (key in lists)) or not all(isinstance(each, _PLAIN) for each in values):
+            wanted = "words or numbers" if lists is None or key in lists else "one word or number"
+            raise VireidError(
+                f"{file} is not the configuration of a run: {key!r} of its {name!r} must be {wanted}, got "
+                f"{type(value).__name__}"
+            )
+    return part
 
 
 def _object(file: Path) -> dict[str, Any]:
@@ -101,7 +122,11 @@ def _lines(file: Path) -> list[dict[str, Any]]:
             step = json.loads(line)
             if not isinstance(step, dict):
                 raise ValueError(f"it holds {type(step).__name__}, not an object")
-        except (ValueError, RecursionError) as error:
+            for name, value in step.items():
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    raise ValueError(f"its {name!r} must be a number, got {type(value).__name__}")
+                float(value)  # an integer of hundreds of digits is no number that anybody can draw
+        except (ValueError, OverflowError, RecursionError) as error:
             raise VireidError(f"line {number} of {file} is no line of a training's log: {error}") from error
         steps.append(step)
     return steps
