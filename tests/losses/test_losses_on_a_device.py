@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from vireid.losses import (
     batch_hard_triplet_loss,
@@ -46,12 +47,24 @@ LOSSES: dict[str, Loss] = {
 }
 
 
+class NothingOnTheCpu(TorchFunctionMode):
+    """Refuse what makes numbers on the CPU: a GPU that is given them waits for the copy."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for one in made if isinstance(made, (tuple, list)) else [made]:
+            assert not isinstance(one, Tensor) or one.device.type != "cpu", f"{func} made numbers on the CPU"
+        return made
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_nothing_is_looked_at_on_another_device(name: str):
     # The device meta has no numbers: it refuses whatever would wait for them, and what mixes devices.
     features = torch.zeros(8, 5, device="meta", requires_grad=True)
     labels = torch.zeros(8, dtype=torch.int64, device="meta")
-    loss = LOSSES[name](features, labels, torch.zeros(8, dtype=torch.bool, device="meta"))
+    infrared = torch.zeros(8, dtype=torch.bool, device="meta")
+    with NothingOnTheCpu():
+        loss = LOSSES[name](features, labels, infrared)
     loss.backward()
     assert loss.device.type == "meta"
     assert loss.shape == ()
