@@ -7,6 +7,7 @@ Axis names in shape annotations, everywhere in the library: ``b`` images of a ba
 from __future__ import annotations
 
 import enum
+import hashlib
 import os
 import re
 import tempfile
@@ -30,6 +31,7 @@ __all__ = [
     "VireidWarning",
     "left_drafts",
     "printable",
+    "sha256_of",
     "write_atomically",
 ]
 
@@ -369,6 +371,28 @@ class Score:
         values: dict[str, object] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         values["cmc"] = [float(rate) for rate in self.cmc]
         return values
+
+
+def sha256_of(source: Path | bytes) -> str:
+    """The SHA-256 of a file or of bytes, in hexadecimal digits.
+
+    Args:
+        source: a file, which is read a piece at a time, or bytes that are in memory already.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    >>> sha256_of(b"")[:8]
+    'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    if isinstance(source, bytes):
+        digest.update(source)
+        return digest.hexdigest()
+    with source.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 class write_atomically:  # noqa: N801 - a context manager that reads as a verb

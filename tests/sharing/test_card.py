@@ -15,10 +15,9 @@ from huggingface_hub import ModelCard
 
 from vireid.cli.main import main
 from vireid.evaluation import Evaluation, Protocol, store_result
-from vireid.models import fingerprint
-from vireid.models.reference_file import sha256_of
+from vireid.models import fingerprint, load_network
 from vireid.sharing import card_text
-from vireid.types import Score, VireidError
+from vireid.types import Score, VireidError, sha256_of
 
 PROTOCOL = Protocol(
     data_set="sysu",
@@ -120,9 +119,12 @@ def test_it_says_what_the_network_is(run):
     assert "a lead for a person to judge, never an identification" in text
 
 
-def test_the_size_is_that_of_the_weights(run):
+def test_the_size_is_that_of_the_network_without_the_statistics_of_its_batchnorm(run):
+    network, _ = load_network(run)
+    count = sum(parameter.numel() for parameter in network.parameters())
     tensors = safetensors.torch.load_file(run / "weights.safetensors").values()
-    assert f"{sum(tensor.numel() for tensor in tensors):,} parameters" in card_text(run)
+    assert count < sum(tensor.numel() for tensor in tensors)
+    assert f"| {count:,} parameters, " in card_text(run)
 
 
 def test_what_is_not_written_is_not_known(run):
@@ -204,3 +206,48 @@ def test_a_run_that_has_not_ended_has_no_card(run, tmp_path):
     safetensors.torch.save_file({}, run / "weights.safetensors")
     with pytest.raises(VireidError, match="holds weights of another library"):
         card_text(run)
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"dataset": ["x"]}, "must give the dataset as words, got list"),
+        ({"recipe": {"a": 1}}, "must give the recipe as words, got dict"),
+        ({"published": json.loads("[" * 300 + "]" * 300)}, "nested more than 20 deep"),
+    ],
+)
+def test_facts_of_another_kind_are_named(run, facts, message):
+    with_facts(run, **facts)
+    with pytest.raises(VireidError, match=message):
+        card_text(run)
+
+
+def test_facts_too_deep_to_be_read_are_damage(run):
+    file = run / "weights.safetensors"
+    tensors = safetensors.torch.load_file(file)
+    safetensors.torch.save_file(tensors, file, metadata={"vireid": "[" * 100_000})
+    with pytest.raises(VireidError, match="is not a whole file of weights"):
+        card_text(run)
+
+
+def test_settings_of_another_kind_are_not_known_or_named(run):
+    config = run / "config.json"
+    config.write_text(json.dumps({"settings": {"network.weights": [1], "epochs": "\ud800"}, "hardware": {}}))
+    text = card_text(run)
+    assert "started from a file of the owner's |" in text
+    assert "| epochs | ? |" in text
+    config.write_text(json.dumps({"hardware": {"processor": 5, "accelerators": [1, "b"]}}))
+    assert "| accelerators | 1, b |" in card_text(run)
+
+
+@pytest.mark.parametrize("fact", ["data_set", "direction", "feature", "reranking", "trials", "evaluator", "method"])
+@pytest.mark.parametrize("value", [5, ["x"], "x", {"a": 1}, None])
+def test_results_of_another_kind_are_named_and_never_a_traceback(run, fact, value):
+    file = store(run)
+    document = json.loads(file.read_text())
+    document["protocol"][fact] = value
+    file.write_text(json.dumps(document))
+    try:
+        assert card_text(run).encode()
+    except VireidError as error:
+        assert "\n" not in str(error)

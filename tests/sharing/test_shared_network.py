@@ -8,9 +8,8 @@ import torch
 from huggingface_hub import ModelHubMixin, constants
 
 from vireid.models import Network, load_network
-from vireid.models.reference_file import sha256_of
 from vireid.sharing import SharedNetwork, from_pretrained, push
-from vireid.types import Modality, VireidError
+from vireid.types import Modality, VireidError, sha256_of
 
 NAME = "anna/day-and-night"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -98,10 +98,6 @@ class ExportFacts:
             "precision": self.precision,
             "source": self.source,
         }
-
-    def with_(self, **changes: Any) -> ExportFacts:
-        """A copy with some attributes changed."""
-        return replace(self, **changes)
 
     def write(self, folder: Path) -> None:
         """Write ``export.json``."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from vireid.exports.quantizing import quantize
 from vireid.exports.torch_file import write_torch
 from vireid.exports.verifying import LARGEST_DIFFERENCE, check_vectors
 from vireid.models import EmbeddingModel, Feature, Network
-from vireid.types import Modality, VireidError
+from vireid.types import Modality, VireidError, sha256_of
 
 __all__ = ["OFFERED", "check_offered", "export_network"]
 
@@ -101,14 +101,14 @@ def export_network(
                 found = quantize(file, calibration[modality], metadata=made.metadata(modality))
                 quantised[modality.value] = found
             files[modality] = _described(file)
-        made = made.with_(files=files, quantised=quantised or None)
+        made = replace(made, files=files, quantised=quantised or None)
         made.write(draft)
         if verify:
             exported = load_export(draft)
             limit = LARGEST_DIFFERENCE if precision == "32" else None
             vectors = check_vectors(network, exported, feature=feature, images=images, limit=limit)
             scores = None if compare is None else compare(exported)
-            made = made.with_(verification={"vectors": vectors} | ({"scores": scores} if scores else {}))
+            made = replace(made, verification={"vectors": vectors} | ({"scores": scores} if scores else {}))
             made.write(draft)
     return made
 
@@ -134,8 +134,7 @@ def _write(entry: EntryPoint, folder: Path, facts: ExportFacts) -> Path:
 
 
 def _described(file: Path) -> FileFacts:
-    content = file.read_bytes()
-    return FileFacts(name=file.name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    return FileFacts(name=file.name, sha256=sha256_of(file), bytes=file.stat().st_size)
 
 
 @contextmanager

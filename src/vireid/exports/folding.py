@@ -15,6 +15,12 @@ def fold_norms(entry: EntryPoint) -> EntryPoint:
     """Fold each BatchNorm whose input is a convolution that nothing else sees; vectors differ in their last digits.
 
     Which these are is read from the graph, for a network's modules do not say in which order they are called.
+
+    Args:
+        entry: changed in place; its network is a copy, so that the one it was made of stays as it is.
+
+    Returns:
+        The entry point that was given.
     """
     graph = capture(EntryPoint(entry.network, entry.modality, entry.feature)).module().graph
     for node in graph.nodes:

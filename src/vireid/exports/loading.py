@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from vireid.exports.export_facts import ExportFacts, is_export, read_facts
 from vireid.exports.onnx_model import OnnxModel, providers
 from vireid.exports.torch_model import TorchModel
 from vireid.models import EmbeddingModel, Feature, fingerprint, load_network
-from vireid.types import Modality, VireidError
+from vireid.types import Modality, VireidError, sha256_of
 
 __all__ = ["can_run_on", "load_export", "load_model", "model_fingerprint"]
 
@@ -85,7 +84,7 @@ def _content(folder: Path, facts: ExportFacts, modality: Modality) -> bytes:
         content = file.read_bytes()
     except OSError as error:
         raise VireidError(f"cannot read {file}: {error.strerror or error}; export the run again") from error
-    if hashlib.sha256(content).hexdigest() != facts.files[modality].sha256:
+    if sha256_of(content) != facts.files[modality].sha256:
         raise VireidError(
             f"{file} is not the file that was exported: its SHA-256 differs from that in export.json; "
             "copy it again, or export the run again"

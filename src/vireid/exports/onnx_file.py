@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from vireid.exports.entry_point import EntryPoint, capture
 from vireid.exports.extra import need
+from vireid.exports.quiet import quiet_exporters
 from vireid.types import write_atomically
 
-__all__ = ["OPSET", "quiet_exporters", "save_model", "write_onnx"]
+__all__ = ["OPSET", "save_model", "write_onnx"]
 
 OPSET = 20
 """Of the operators: what onnxruntime 1.17 and later run."""
@@ -60,21 +58,3 @@ def save_model(model: object, file: Path, *, metadata: Mapping[str, str]) -> Non
     onnx.checker.check_model(model)
     with write_atomically(file) as draft:
         draft.write_bytes(model.SerializeToString())  # pyright: ignore[reportAttributeAccessIssue]
-
-
-@contextmanager
-def quiet_exporters() -> Iterator[None]:
-    """Without what the exporters say to whoever programs them."""
-    # The children have levels of their own.
-    names = ("torch.onnx", "torch.export", "torch._export", "onnxscript", "onnx_ir", "root")
-    loggers = [logging.getLogger("" if name == "root" else name) for name in names]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, before):
-            logger.setLevel(level)

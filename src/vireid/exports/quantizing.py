@@ -13,7 +13,8 @@ import torch
 from jaxtyping import UInt8
 
 from vireid.exports.extra import need
-from vireid.exports.onnx_file import quiet_exporters, save_model
+from vireid.exports.onnx_file import save_model
+from vireid.exports.quiet import quiet_exporters
 from vireid.types import VireidError
 
 __all__ = ["CLOSE", "quantize"]

@@ -9,7 +9,7 @@ import torch
 
 from vireid.exports.entry_point import EntryPoint, capture
 from vireid.exports.folding import fold_norms
-from vireid.exports.onnx_file import quiet_exporters
+from vireid.exports.quiet import quiet_exporters
 from vireid.types import write_atomically
 
 __all__ = ["write_torch"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass
 
 from vireid.exports.export_facts import ExportFacts
-from vireid.exports.onnx_file import quiet_exporters
+from vireid.exports.quiet import quiet_exporters
 from vireid.exports.requests import check_request
 from vireid.models import Feature
 from vireid.types import Modality, VireidError

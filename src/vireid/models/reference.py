@@ -12,11 +12,11 @@ from torch import Tensor
 from vireid.models.building import build_network
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
-from vireid.models.reference_file import numbers_of, read_reference_file, sha256_of, tensors_of
+from vireid.models.reference_file import numbers_of, read_reference_file, tensors_of
 from vireid.models.reference_keys import reference_key, resembles, unused_keys
 from vireid.models.small_build import MAX_PIXELS
 from vireid.models.streams import DUAL_STREAMS, QUADRUPLE_STREAMS, TRIPLE_STREAMS
-from vireid.types import VireidError
+from vireid.types import VireidError, sha256_of
 
 __all__ = ["KINDS", "import_reference"]
 

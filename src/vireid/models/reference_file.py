@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from vireid.models.tensor_file import read_tensor_file
 from vireid.types import VireidError
 
-__all__ = ["numbers_of", "read_reference_file", "sha256_of", "tensors_of"]
+__all__ = ["numbers_of", "read_reference_file", "tensors_of"]
 
 SHOWN = 5
 RANKS = (1, 5, 10, 20)
@@ -98,12 +97,3 @@ def numbers_of(content: Mapping[str, Any]) -> dict[str, int | float]:
         elif key == "cmc" and values.ndim == 1:
             found |= {f"rank-{rank}": values[rank - 1].item() for rank in RANKS if rank <= len(values)}
     return found
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

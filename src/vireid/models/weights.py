@@ -19,10 +19,9 @@ from vireid.models.building import build_network
 from vireid.models.embedding_model import Feature
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
-from vireid.models.reference_file import sha256_of
 from vireid.models.small_build import MAX_PIXELS, SmallBuild
 from vireid.models.streams import Stream
-from vireid.types import Modality, VireidError, write_atomically
+from vireid.types import Modality, VireidError, sha256_of, write_atomically
 
 __all__ = ["WEIGHTS", "fingerprint", "load_network", "save_network", "weights_file"]
 

@@ -13,9 +13,8 @@ import safetensors
 
 from vireid.evaluation import StoredResult, read_results
 from vireid.models import WEIGHTS
-from vireid.models.reference_file import sha256_of
 from vireid.training import RunRecord, read_run
-from vireid.types import VireidError
+from vireid.types import VireidError, sha256_of
 
 __all__ = ["DescribedRun", "describe_run"]
 

@@ -9,13 +9,12 @@ from huggingface_hub import HfApi, constants, snapshot_download
 
 from vireid.evaluation.stored_results import RESULTS
 from vireid.models import WEIGHTS
-from vireid.models.reference_file import sha256_of
 from vireid.sharing.card_file import CARD
 from vireid.sharing.hub import TIMEOUT, check_name, talking_to_hub
 from vireid.sharing.shared_files import CHECKSUMS, is_shared
 from vireid.training.log import LOG
 from vireid.training.run_record import CONFIG
-from vireid.types import VireidError
+from vireid.types import VireidError, sha256_of
 
 __all__ = ["check_hashes", "fetch", "shared_names"]
 

@@ -12,11 +12,10 @@ from typing import Any
 
 from vireid.evaluation.stored_results import RESULTS, read_result
 from vireid.models import WEIGHTS
-from vireid.models.reference_file import sha256_of
 from vireid.sharing.card_file import CARD, card_text
 from vireid.training.log import LOG
 from vireid.training.run_record import CONFIG, read_run
-from vireid.types import VireidError
+from vireid.types import VireidError, sha256_of
 
 __all__ = ["CHECKSUMS", "SharedFile", "is_shared", "shared_files"]
 
