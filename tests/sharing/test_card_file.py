@@ -88,12 +88,26 @@ def test_a_file_of_the_owners_is_not_written_over(run):
     assert "My notes" not in write_card(run, overwrite=True).read_text()
 
 
-@pytest.mark.parametrize("top", ["---\na: [\n---\n", "---\n- a\n---\n"])
+@pytest.mark.parametrize(
+    "top",
+    [
+        "---\na: [\n---\n",
+        "---\n- a\n---\n",
+        "---\n1: a\n---\n",
+        f"---\na: {'[' * 5000}\n---\n",
+        f"---\na: {'[' * 300}{']' * 300}\n---\n",
+        "---\na: &a [*a]\nmodel-index: *a\n---\n",
+        "---\nmodel-index: 2020-01-01\n---\n",
+        "---\nmodel_name: [x]\neval_results: 5\n---\n",
+    ],
+)
 def test_metadata_that_cannot_be_read_are_named(run, top):
     file = run / "README.md"
-    file.write_text(top + "text")
-    with pytest.raises(VireidError, match=r"is not a card that can be read .*; mend its first lines"):
+    mine = write_card(run).read_text().split("---\n", 2)[2]
+    file.write_text(top + mine)
+    with pytest.raises(VireidError, match=r"is not a card that can be read .*; mend its first lines") as said:
         write_card(run)
+    assert "\n" not in str(said.value)
     assert "library_name: vireid" in write_card(run, overwrite=True).read_text()
 
 
@@ -102,3 +116,13 @@ def test_line_ends_of_another_system_are_no_change(run):
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     measure(run)
     assert "50.00" in write_card(run).read_text()
+
+
+def test_dates_and_names_of_the_hubs_own_among_the_metadata_do_no_harm(run):
+    file = write_card(run)
+    edit(file, "library_name: vireid", "library_name: vireid\nmodel_name: x\ncollected: 2020-01-01")
+    measure(run)
+    assert metadata(write_card(run))["collected"].year == 2020
+    edit(file, "library_name: vireid", "library_name: 2020-01-01")
+    with pytest.raises(VireidError, match="is not a card that can be read"):
+        write_card(run)

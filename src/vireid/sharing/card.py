@@ -17,6 +17,7 @@ __all__ = ["LAYOUTS", "card_body", "plain", "title_of"]
 
 TEMPLATE = "card.md.jinja"
 NOT_KNOWN = "not known"
+FILE_OF_OWNER = "a file of the owner's"
 
 LAYOUTS = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM", "folder": "a folder of one's own"}
 
@@ -55,7 +56,9 @@ def plain(value: Any) -> str:
     """
     if value is None:
         return NOT_KNOWN
-    return re.sub(r"\s+", " ", re.sub(r"[`<>\[\]*]", " ", str(value).replace("|", "/"))).strip()
+    # Half a character, which JSON can name, is none that a file can hold.
+    words = str(value).encode("utf-8", "replace").decode()
+    return re.sub(r"\s+", " ", re.sub(r"[`<>\[\]*]", " ", words.replace("|", "/"))).strip()
 
 
 def _identity(run: DescribedRun) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def _start(run: DescribedRun) -> str | None:
     """Where the backbone began; the path of a file is of no use to others, and not theirs to know."""
     weights = run.record.settings.get("network.weights")
     known = {None: None, "imagenet": "timm's ImageNet weights", "none": "random weights"}
-    return known.get(weights, "a file of the owner's")
+    return known.get(weights, FILE_OF_OWNER) if isinstance(weights, str | None) else FILE_OF_OWNER
 
 
 def _data(run: DescribedRun) -> dict[str, Any]:
@@ -120,7 +123,9 @@ def _row(result: StoredResult) -> dict[str, Any]:
     valid = sorted({trial.valid for trial in evaluation.trials})
     apart = [word for word in (protocol.reranking, protocol.test_time_augmentation) if word != "none"]
     return {
-        "label": ", ".join([protocol.name, protocol.feature, *apart]),
+        "label": ", ".join(
+            [protocol.name, protocol.feature, *apart, *(["a made world"] if protocol.made_world else [])]
+        ),
         "trials": len(evaluation.trials),
         "rates": [f"{100 * rate:.2f}" + (f" ± {100 * spread:.2f}" if several else "") for rate, spread in pairs],
         "facts": [
@@ -151,7 +156,9 @@ def _training(run: DescribedRun) -> dict[str, Any]:
         "steps": len(steps) or None,
         "duration": f"{seconds:,.0f} s" if isinstance(seconds, int | float) else None,
         "processor": processor,
-        "accelerators": (", ".join(hardware["accelerators"]) or "none") if "accelerators" in hardware else None,
+        "accelerators": (", ".join(map(str, hardware["accelerators"])) or "none")
+        if "accelerators" in hardware
+        else None,
         "started": record.started or None,
         "versions": _pairs(record.versions) or None,
     }

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import ModelCard
 
 from vireid.sharing.card import card_body
@@ -65,7 +64,7 @@ def card_text(run: Path, *, license: str | None = None, name: str | None = None,
     data = card_metadata(described, license=license, before=metadata)
     body = card_body(described, name=name, license=data.get("license")).rstrip("\n")
     top = data.to_yaml()
-    mark = _BEGIN.format(_digest(body, yaml.safe_load(top)))
+    mark = _BEGIN.format(_digest(body, ModelCard(f"---\n{top}\n---\n").data.to_dict()))
     return f"---\n{top}\n---\n{around[0]}{mark}\n{body}\n{_END}{around[1]}"
 
 
@@ -75,7 +74,12 @@ def _before(file: Path, *, overwrite: bool) -> tuple[dict[str, Any], tuple[str, 
         return {}, ("", _OWN)
     try:
         card = ModelCard(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        metadata, text = card.data.to_dict(), card.text.replace("\r\n", "\n")
+        part = _PART.search(text)
+        changed = part is not None and part[1] != _digest(part[2], metadata)
+        card.data.to_yaml()  # what can be read can be too deep to be written again
+    # Its first lines go through YAML, huggingface_hub and JSON, which fail in many ways on what they do not expect.
+    except Exception as error:
         if overwrite:
             return {}, ("", _OWN)
         said = " ".join(str(error).split())
@@ -83,8 +87,6 @@ def _before(file: Path, *, overwrite: bool) -> tuple[dict[str, Any], tuple[str, 
             f"{file} is not a card that can be read ({type(error).__name__}: {said}); mend its first lines, or write "
             "it anew with vireid card --overwrite"
         ) from error
-    metadata, text = card.data.to_dict(), card.text.replace("\r\n", "\n")
-    part = _PART.search(text)
     if part is None:
         if overwrite:
             return metadata, ("", _OWN)
@@ -92,7 +94,7 @@ def _before(file: Path, *, overwrite: bool) -> tuple[dict[str, Any], tuple[str, 
             f"{file} is not a card that vireid wrote, and was left as it is; move it away, or write over it with "
             "vireid card --overwrite"
         )
-    if part[1] != _digest(part[2], metadata) and not overwrite:
+    if changed and not overwrite:
         raise VireidError(
             f"{file} was changed by hand between its marks, or in its results, and was left as it is; put your words "
             "behind the last mark, or lose them with vireid card --overwrite"

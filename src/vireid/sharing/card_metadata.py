@@ -29,7 +29,9 @@ def card_metadata(run: DescribedRun, *, license: str | None, before: Mapping[str
         license: what the owner chose; None keeps what is there, and claims none where nothing is.
         before: the metadata of the card so far.
     """
-    kept = {key: value for key, value in before.items() if key not in (*OURS, "tags", "license")}
+    # The last two are how huggingface_hub calls the parts of the model-index, which is ours.
+    others = (*OURS, "tags", "license", "model_name", "eval_results")
+    kept = {key: value for key, value in before.items() if key not in others}
     tags = before.get("tags")
     own = [str(tag) for tag in tags] if isinstance(tags, list) else []
     results = [entry for result in run.results for entry in _entries(result)]

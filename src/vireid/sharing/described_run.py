@@ -21,6 +21,12 @@ __all__ = ["DescribedRun", "describe_run"]
 CLASSIFIER = "head.classifier.weight"
 """In the weights: identities x numbers of a vector."""
 
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Last words of what a BatchNorm counts and no optimiser changes: in the file, but no parameters."""
+
+_WORDS = ("recipe", "dataset", "checkpoint_rule", "reconstruction")
+_DEEPEST = 20
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DescribedRun:
@@ -29,7 +35,7 @@ class DescribedRun:
     Attributes:
         network: the keywords of `vireid.models.build_network`.
         facts: what was saved with the weights, such as recipe, data set and checkpoint rule.
-        parameters: numbers in the weights.
+        parameters: how many numbers were trained; the statistics of BatchNorm are in the file, too, and not counted.
         dimension: numbers in a vector; None where the weights do not tell.
         weights_bytes: size of their file.
         sha256: of the file of weights.
@@ -63,23 +69,63 @@ def describe_run(run: Path) -> DescribedRun:
         with safetensors.safe_open(file, framework="np") as content:
             document = json.loads((content.metadata() or {}).get("vireid", "null"))
             shapes = {key: content.get_slice(key).get_shape() for key in content.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
         raise VireidError(f"{file} is not a whole file of weights: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("network"), dict):
         raise VireidError(f"{file} holds weights of another library: it does not say how to build its network")
-    facts = document.get("facts")
+    facts = _checked_facts(document, file)
     sha256 = sha256_of(file)
-    results = read_results(run)
+    results = [_checked(result, run) for result in read_results(run)]
     # A fingerprint is the first digits of the weights' hash, then the feature.
     fresh = [result for result in results if result.weights.split(" ")[0] == sha256[:16]]
     return DescribedRun(
         network=document["network"],
-        facts=facts if isinstance(facts, dict) else {},
-        parameters=sum(math.prod(shape) for shape in shapes.values()),
-        dimension=shapes.get(CLASSIFIER, (None, None))[-1],
+        facts=facts,
+        parameters=sum(math.prod(shape) for name, shape in shapes.items() if name.rpartition(".")[2] not in STATISTICS),
+        dimension=(shapes.get(CLASSIFIER) or [None])[-1],
         weights_bytes=file.stat().st_size,
         sha256=sha256,
         record=read_run(run),
         results=fresh,
         stale=len(results) - len(fresh),
     )
+
+
+def _checked_facts(document: dict[str, Any], file: Path) -> dict[str, Any]:
+    facts = document.get("facts") or {}
+    if not isinstance(facts, dict):
+        raise VireidError(f"the facts in {file} must be an object, got {type(facts).__name__}; save the network again")
+    for name in _WORDS:
+        if not isinstance(facts.get(name), str | None):
+            raise VireidError(
+                f"the facts in {file} must give the {name} as words, got {type(facts[name]).__name__}; save the "
+                "network again"
+            )
+    layer: list[Any] = [document]
+    for _ in range(_DEEPEST):
+        layer = [
+            inner
+            for value in layer
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    if layer:
+        raise VireidError(f"what {file} says of itself is nested more than {_DEEPEST} deep; save the network again")
+    return facts
+
+
+def _checked(result: StoredResult, run: Path) -> StoredResult:
+    """A result whose protocol says what it must in words that a card can print."""
+    protocol = result.evaluation.protocol
+    try:
+        words = [protocol.name, protocol.trial_rule, protocol.feature, protocol.method, protocol.checkpoint_rule]
+        words += [protocol.reconstruction, protocol.distance, protocol.reranking, protocol.test_time_augmentation]
+        # What is no word is not told by a type alone: a data set that nobody knows is a KeyError.
+        known = all(isinstance(word, str) for word in words) and isinstance(protocol.trials, int)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        known = False
+    if not known:
+        raise VireidError(
+            f"a result in {run} has a protocol that is not told in words; remove it from its results, or measure again"
+        )
+    return result

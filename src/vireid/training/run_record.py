@@ -49,7 +49,8 @@ class RunRecord:
 def read_run(folder: Path) -> RunRecord:
     """Read settings and log; a run that was imported, or is a file of weights alone, has neither.
 
-    A run may come from others, so every value is held to its kind here, once: plain words and numbers, or lists of them.
+    A run may come from others, so every value is held to its kind here, once: plain words and numbers, or lists of
+    them.
 
     Raises:
         VireidError: no such place, or a file of it that is damaged.
