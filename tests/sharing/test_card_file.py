@@ -95,7 +95,6 @@ def test_a_file_of_the_owners_is_not_written_over(run):
         "---\n- a\n---\n",
         "---\n1: a\n---\n",
         f"---\na: {'[' * 5000}\n---\n",
-        f"---\na: {'[' * 300}{']' * 300}\n---\n",
         "---\na: &a [*a]\nmodel-index: *a\n---\n",
         "---\nmodel-index: 2020-01-01\n---\n",
         "---\nmodel_name: [x]\neval_results: 5\n---\n",

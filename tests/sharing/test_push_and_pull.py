@@ -134,13 +134,24 @@ def test_names_that_lead_elsewhere_are_refused_before_anything_is_fetched(hub, r
 def test_large_files_are_refused_before_anything_is_fetched(hub, run, tmp_path):
     push(run, NAME)
     hub.sizes = {"config.json": 1 << 30}
-    with pytest.raises(VireidError, match=r"config.json of anna/day-and-night has 1,073,741,824 bytes, and at most"):
+    with pytest.raises(VireidError, match=r"has 1,073,741,824 bytes as the Hub states it, and 0 to 67,108,864"):
         pull(NAME, tmp_path / "back")
     assert hub.fetched() == []
     hub.sizes = {}
     hub.models[NAME].append(shared(hub) | {f"results/{number}.json": b"" for number in range(600)})
     with pytest.raises(VireidError, match="holds 604 files of a run, more than the 500"):
         pull(NAME, tmp_path / "back")
+
+
+@pytest.mark.parametrize("name", ["config.json", "weights.safetensors"])
+@pytest.mark.parametrize(("size", "message"), [(-1, "-1 bytes as the Hub states it"), (0, "came"), (5, "came")])
+def test_sizes_that_the_hub_states_and_that_are_not_so_are_refused(hub, run, tmp_path, name, size, message):
+    push(run, NAME)
+    hub.sizes = {name: size}
+    with pytest.raises(VireidError, match=f"{name} of anna/day-and-night has .*?{message}"):
+        pull(NAME, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+    assert size >= 0 or hub.fetched() == []
 
 
 def test_other_bytes_than_the_list_says_are_refused(hub, run, tmp_path):
@@ -175,6 +186,7 @@ def test_a_file_that_nobody_wrote_down_and_a_list_that_is_none_are_refused(hub, 
         ),
         (whole | {"sha256.json": b"[]"}, "is not a list of checksums: it must give a hash"),
         (whole | {"sha256.json": b"{"}, "is not a list of checksums"),
+        (whole | {"sha256.json": b"[" * 100_000}, "is not a list of checksums"),
         ({name: content for name, content in whole.items() if "weights" not in name}, "holds no run of vireid"),
     ):
         hub.models[NAME].append(files)
@@ -189,6 +201,8 @@ def test_a_file_that_nobody_wrote_down_and_a_list_that_is_none_are_refused(hub, 
         ({"weights.safetensors": b"no weights"}, "is not a whole file of weights"),
         ({"results/a.json": b"{}"}, "is not a result of vireid evaluate"),
         ({"config.json": b"[]"}, "is not the configuration of a run"),
+        ({"config.json": b'{"hardware": {"accelerators": 5}}'}, "'accelerators' of its 'hardware' must be"),
+        ({"log.jsonl": b"5\n"}, "is no line of a training's log"),
     ],
 )
 def test_files_that_are_not_what_they_say_leave_no_run(hub, run, tmp_path, files, message):

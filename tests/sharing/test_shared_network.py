@@ -105,6 +105,16 @@ def test_places_that_are_not_there_are_not_looked_for_on_the_hub(hub, run, tmp_p
     assert hub.requests == []
 
 
+def test_a_run_that_has_not_ended_says_so(run, tmp_path):
+    (run / "weights.safetensors").unlink()
+    (tmp_path / "empty").mkdir()
+    for ask in (from_pretrained, SharedNetwork.from_pretrained):
+        with pytest.raises(VireidError, match="there are no weights at .*the run has not ended"):
+            ask(run)
+        with pytest.raises(VireidError, match="there are no weights at .*name a run or a weights file"):
+            ask(tmp_path / "empty")
+
+
 def test_it_is_the_hubs_interface(hub, run, tmp_path):
     shared = SharedNetwork.from_pretrained(run)
     assert isinstance(shared, ModelHubMixin)

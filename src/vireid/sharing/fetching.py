@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from huggingface_hub import HfApi, constants, snapshot_download
 
 from vireid.evaluation.stored_results import RESULTS
-from vireid.models import WEIGHTS
+from vireid.models import WEIGHTS, weights_file
 from vireid.sharing.card_file import CARD
 from vireid.sharing.hub import TIMEOUT, check_name, talking_to_hub
 from vireid.sharing.shared_files import CHECKSUMS, is_shared
@@ -50,7 +50,8 @@ def fetch(
         The folder of the snapshot.
 
     Raises:
-        VireidError: see `talking_to_hub`; a repository that holds no run, a name that leads out, a file too large.
+        VireidError: see `talking_to_hub`; a repository that holds no run, a name that leads out, a file too large, or
+            of another size than stated.
     """
     check_name(name)
     if local_files_only or constants.HF_HUB_OFFLINE:
@@ -77,6 +78,13 @@ def fetch(
         )
     if folder.name != info.sha:
         raise VireidError(f"{name} was changed while it was fetched; try again")
+    for each in wanted:
+        # What the Hub states is its word alone: how much came is known only now.
+        came = (folder / each).stat().st_size
+        if came != sizes[each]:
+            raise VireidError(
+                f"{each} of {name} has {sizes[each]:,} bytes as the Hub states it, but {came:,} came; do not use it"
+            )
     return folder
 
 
@@ -85,7 +93,7 @@ def shared_names(name: str, sizes: dict[str, int | None]) -> list[str]:
 
     Args:
         name: of the repository, for messages.
-        sizes: bytes of each file, by its name.
+        sizes: bytes of each file as the Hub states them, by its name.
 
     Raises:
         VireidError: a name that leads out of the repository, no weights, too many files, one too large.
@@ -102,10 +110,10 @@ def shared_names(name: str, sizes: dict[str, int | None]) -> list[str]:
     for each in wanted:
         limit = LARGEST_WEIGHTS if each == WEIGHTS else LARGEST_OTHER
         size = sizes[each]
-        if size is None or size > limit:
+        if size is None or not 0 <= size <= limit:
             raise VireidError(
-                f"{each} of {name} has {'an unknown number of' if size is None else f'{size:,}'} bytes, and at most "
-                f"{limit:,} are fetched"
+                f"{each} of {name} has {'an unknown number of' if size is None else f'{size:,}'} bytes as the Hub "
+                f"states it, and 0 to {limit:,} are fetched"
             )
     return wanted
 
@@ -121,12 +129,12 @@ def check_hashes(folder: Path, *, sha256: str | None = None, required: bool = Fa
             alone are held to theirs, where there is one.
 
     Raises:
-        VireidError: a file with another hash, naming both; a file without one, where it is required.
+        VireidError: no weights; a file with another hash, naming both; a file without one, where it is required.
     """
     listed = _listed(folder / CHECKSUMS)
     if required and not listed and sha256 is None:
         raise VireidError(f"{folder} has no {CHECKSUMS}, so nothing says that its weights are whole; pass sha256")
-    found = sha256_of(folder / WEIGHTS)
+    found = sha256_of(weights_file(folder))
     if sha256 is not None and found != sha256.strip().lower():
         raise VireidError(
             f"the weights in {folder} must have the SHA-256 {sha256}, which you gave, but have {found}; they are not "
@@ -151,7 +159,7 @@ def _listed(file: Path) -> dict[str, str]:
         return {}
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VireidError(f"{file} is not a list of checksums: {error}; get it again") from error
     if not isinstance(content, dict) or not all(isinstance(digest, str) for digest in content.values()):
         raise VireidError(f"{file} is not a list of checksums: it must give a hash for each name; get it again")
