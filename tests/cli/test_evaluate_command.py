@@ -131,6 +131,18 @@ def test_llcm_names_its_evaluator(vireid, worlds, embedded, tmp_path, evaluator,
     assert said.out.startswith(f"{evaluator} {direction}, percent")
 
 
+def test_a_made_world_is_named(vireid, worlds, embedded, tmp_path):
+    root = shutil.copytree(worlds["llcm"], tmp_path / "llcm")
+    arguments = ("--features", embedded["llcm"], "--dataset", "llcm", "--root", root)
+    said, document = evaluate(vireid, tmp_path, *arguments)
+    assert "a made world" in said.out
+    assert document["protocol"]["made_world"] is True
+    (root / "made_by_vireid.json").unlink()
+    said, document = evaluate(vireid, tmp_path, *arguments)
+    assert "a made world" not in said.out
+    assert document["protocol"]["made_world"] is False
+
+
 def test_a_folder_is_scored_in_one_pass(vireid, worlds, embedded, tmp_path):
     arguments = ("--features", embedded["folder"], "--dataset", "folder", "--root", worlds["folder"])
     assert len(evaluate(vireid, tmp_path, *arguments)[1]["trials"]) == 1

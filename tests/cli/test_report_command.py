@@ -185,8 +185,8 @@ def test_without_images_nobody_is_shown(vireid, run, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def homeless(run, tmp_path) -> Path:
-    """A run whose data set is gone."""
+def homeless(alone, run, tmp_path) -> Path:
+    """A run whose data set is gone; the result that its report with data left is still there."""
     copied = Path(shutil.copytree(run, tmp_path / "homeless"))
     config = json.loads((copied / "config.json").read_text())
     config["settings"]["root"] = str(tmp_path / "gone")

@@ -294,9 +294,17 @@ def test_a_run_on_the_real_images_stands_among_its_peers_in_every_search_it_was_
 
 
 def test_a_run_on_a_made_world_never_stands_beside_published_rows(vireid, tiny_run, tiny_world, tmp_path):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
+    run = shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("results"))
     arguments = ("--dataset", "sysu", "--root", tiny_world, "--accelerator", "cpu")
     assert vireid("evaluate", "--checkpoint", run, *arguments).code == 0
+    [row] = own(vireid("table", run, "--format", "csv"))
+    assert (row["comparable"], row["group"]) == ("no", "a made world: not comparable")
+    assert row["notes"].startswith("images of a made world (vireid synth), not of SYSU-MM01")
+    # Of a world without the mark the counts tell.
+    [file] = (run / "results").iterdir()
+    document = json.loads(file.read_text())
+    document["protocol"]["made_world"] = False
+    file.write_text(json.dumps(document))
     [row] = own(vireid("table", run, "--format", "csv"))
     assert row["comparable"] == "no"
     assert re.fullmatch(r"other data \(\d+ queries, \d+ gallery images\): not comparable", row["group"])

@@ -61,6 +61,13 @@ def test_other_images_in_the_same_layout_never_stand_beside_them(facts, counts, 
         assert (standing.dataset, standing.setting) == table
 
 
+@pytest.mark.parametrize(("facts", "counts", "trials", "table"), BESIDE_THE_PUBLISHED)
+def test_a_made_world_never_stands_beside_them_even_with_their_numbers(facts, counts, trials, table):
+    standing = stand(result(facts | {"made_world": True}, counts, trials))
+    assert (standing.comparable, standing.made_world, standing.counts) == (False, True, None)
+    assert (standing.dataset, standing.setting) == table
+
+
 def test_one_odd_trial_is_enough():
     good, odd = result(SYSU, (3803, 3803, 301)), result(SYSU, (3803, 3803, 300))
     mixed = Evaluation(protocol=good.protocol, trials=[*good.trials[:9], odd.trials[0]])

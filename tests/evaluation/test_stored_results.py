@@ -30,6 +30,19 @@ def test_a_result_comes_back_as_it_was(tmp_path):
     assert result.version
 
 
+def test_a_made_world_stays_one_and_a_result_from_before_the_mark_is_read_and_replaced(tmp_path):
+    store_result(tmp_path, evaluation(protocol=replace(PROTOCOL, made_world=True)), weights="a")
+    [made] = read_results(tmp_path)
+    assert made.evaluation.protocol.made_world
+    file = store_result(tmp_path, evaluation(), weights="a")
+    # The name that this protocol's file has had from the beginning.
+    assert file.name == "sysu-all-search-1-shot-seeded-i2v-8b6a6934.json"
+    document = json.loads(file.read_text())
+    assert document["protocol"].pop("made_world") is False
+    file.write_text(json.dumps(document))
+    assert read_result(file).evaluation.protocol == PROTOCOL
+
+
 def test_a_second_measurement_replaces_the_first_of_its_protocol_and_no_other(tmp_path):
     indoor = replace(PROTOCOL, mode="indoor")
     reranked = replace(PROTOCOL, reranking="k-reciprocal")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
 import sys
 import time
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vireid.synthetic import world, write_world
+from vireid.data import read
+from vireid.synthetic import is_made_world, world, write_world
 from vireid.types import VireidError
 
 SMALL = {"layout": "folder", "persons": 4, "images_per_camera": 1, "height": 32, "width": 16, "seed": 0, "workers": 1}
@@ -52,6 +54,18 @@ def test_summary_and_progress_count_the_images(tmp_path: Path) -> None:
     assert calls[-1] == (48, 48)
     assert calls == sorted(calls)
     assert not (tmp_path / "out" / "parts").exists()
+
+
+@pytest.mark.parametrize("layout", ["sysu", "regdb", "llcm", "folder"])
+def test_a_world_says_what_it_is_and_is_read_as_before(tmp_path: Path, layout: str) -> None:
+    write_world(tmp_path / "out", **{**SMALL, "layout": layout, "seed": 3})
+    facts = json.loads((tmp_path / "out" / "made_by_vireid.json").read_text())
+    assert (facts["what"], facts["layout"], facts["seed"]) == ("a made world", layout, 3)
+    assert is_made_world(tmp_path / "out")
+    before = read(layout, tmp_path / "out")
+    (tmp_path / "out" / "made_by_vireid.json").unlink()
+    assert not is_made_world(tmp_path / "out")
+    assert read(layout, tmp_path / "out").paths.tolist() == before.paths.tolist()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Literal
 
 from vireid.data import read, read_sysu_permutations
 from vireid.evaluation import Protocol, Trial, folder_trials, llcm_trials, regdb_trials, sysu_trials
+from vireid.synthetic import is_made_world
 from vireid.types import Records, VireidError
 
 __all__ = ["Plan", "make_plan"]
@@ -65,6 +66,7 @@ def make_plan(
         method=method,
         reconstruction=reconstruction,
         test_time_augmentation="image and mirror image averaged" if mirror else "none",
+        made_world=is_made_world(root),
     )
     match dataset:
         case "sysu":

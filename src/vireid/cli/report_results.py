@@ -63,6 +63,7 @@ def name_protocol(protocol: Protocol) -> str:
     facts += [each for each in (protocol.feature, protocol.distance) if each not in ("bn", "cosine")]
     facts += [f"re-ranked: {protocol.reranking}"] if protocol.reranking != "none" else []
     facts += [protocol.test_time_augmentation] if protocol.test_time_augmentation != "none" else []
+    facts += ["a made world"] if protocol.made_world else []
     return ", ".join(facts)
 
 

@@ -163,6 +163,8 @@ def _title(standing: Standing) -> str:
     if standing.comparable:
         return standing.kind
     apart = "" if standing.kind == "plain" else f", {standing.kind}"
+    if standing.made_world:
+        return f"a made world{apart}: not comparable"
     if standing.counts is None:
         return f"other protocols{apart}: not comparable"
     queries, gallery = standing.counts
@@ -188,7 +190,9 @@ def _own_row(result: Repeats, standing: Standing) -> Row:
     splits = {evaluation.protocol.split for evaluation in result.evaluations}
     few = protocol.data_set == "regdb" and len(splits) < _REGDB_SPLITS
     notes = [*_notes(protocol), *standing.deviations, *result.notes]
-    if standing.counts is not None:
+    if standing.made_world:
+        notes.insert(0, f"images of a made world (vireid synth), not of {standing.dataset}")
+    elif standing.counts is not None:
         notes.insert(0, f"not the images of {standing.dataset}, whose {standing.setting} has {standing.official}")
     if few:
         notes.append(f"{len(splits)} of RegDB's {_REGDB_SPLITS} trials; the published rows are means of all")

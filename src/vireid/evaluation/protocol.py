@@ -42,6 +42,7 @@ class Protocol:
         distance: ``cosine`` or ``euclidean``; `vireid.evaluation.evaluate` sets it.
         reranking: ``none``, or the method with its parameters; `vireid.evaluation.evaluate` sets it.
         test_time_augmentation: ``none``, or what was averaged, such as ``image and mirror image averaged``.
+        made_world: whether the images are of a made world, which never stand beside those of a data set.
 
     Raises:
         VireidError: a fact is missing that its data set needs.
@@ -66,6 +67,7 @@ class Protocol:
     distance: Distance = "cosine"
     reranking: str = "none"
     test_time_augmentation: str = "none"
+    made_world: bool = False
 
     def __post_init__(self) -> None:
         needed = {"sysu": ("mode", "shots", "draw"), "llcm": ("evaluator",)}.get(self.data_set, ())

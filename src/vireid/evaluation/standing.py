@@ -26,6 +26,7 @@ class Standing:
     Attributes:
         dataset, setting: of the published table, as its rows name them.
         kind: the class of published rows that it belongs to, such as ``plain (flip at test)``.
+        made_world: whether the images are of a made world, whatever their numbers are.
         deviations: why it may not stand beside the published rows although the images are theirs; empty if it may.
         counts: queries and gallery images, where these are not the data set's own; None where they are.
         official: the data set's own numbers, in words.
@@ -34,6 +35,7 @@ class Standing:
     dataset: str
     setting: str
     kind: str
+    made_world: bool
     deviations: tuple[str, ...]
     counts: tuple[int, int] | None
     official: str
@@ -41,7 +43,7 @@ class Standing:
     @property
     def comparable(self) -> bool:
         """Whether it may stand beside the published rows of its kind."""
-        return self.counts is None and not self.deviations
+        return not self.made_world and self.counts is None and not self.deviations
 
     def belongs_to(self, dataset: str, setting: str) -> bool:
         """Whether a table of that data set and setting is its place; an ablation's takes those of its search."""
@@ -51,8 +53,9 @@ class Standing:
 def stand(evaluation: Evaluation) -> Standing | None:
     """Find a result's place from what its own protocol and its counts say; None for a data set without a table.
 
-    Data that only has a benchmark's layout, such as a made world, is told from the benchmark by its numbers of
-    queries, of queries with a match and of gallery images.
+    A made world is told by its own mark, which the protocol keeps; other data that only has a benchmark's layout, and
+    worlds that were made before there was a mark, by the numbers of queries, of queries with a match and of gallery
+    images.
     """
     protocol = evaluation.protocol
     if protocol.data_set not in TABLES:
@@ -65,6 +68,7 @@ def stand(evaluation: Evaluation) -> Standing | None:
         dataset=TABLES[protocol.data_set],
         setting=f"{protocol.mode}-search" if protocol.data_set == "sysu" else _DIRECTIONS[protocol.direction],
         kind=_kind(protocol),
+        made_world=protocol.made_world,
         deviations=_deviations(protocol, len(evaluation.trials)),
         counts=None if other is None else (other.queries, other.gallery),
         official=", ".join(f"{number:,} {_COUNTED[name]}" for name, number in expected.items()),

@@ -114,7 +114,11 @@ def read_result(file: Path) -> StoredResult:
 def _name(protocol: Protocol) -> str:
     """The protocol's name, and eight digits that differ wherever any fact of it does."""
     words = re.sub(r"[^a-z0-9]+", "-", protocol.name.lower()).strip("-")
-    facts = json.dumps(asdict(protocol), sort_keys=True)
+    named = asdict(protocol)
+    if not protocol.made_world:
+        # As before there was this fact, so that a result measured again takes the place of an older one.
+        del named["made_world"]
+    facts = json.dumps(named, sort_keys=True)
     return f"{words}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 

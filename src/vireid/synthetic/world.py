@@ -21,6 +21,7 @@ import numpy as np
 from vireid.synthetic.camera import LAYOUTS
 from vireid.synthetic.folder import plan_folder
 from vireid.synthetic.llcm import plan_llcm
+from vireid.synthetic.marker import mark_world
 from vireid.synthetic.plan import Plan, Shot
 from vireid.synthetic.regdb import plan_regdb
 from vireid.synthetic.render import check_size, render
@@ -95,6 +96,8 @@ def write_world(
     A picture is a function of the seed, the person, the camera, its number and its size: more people, more
     pictures, or another number of workers change no byte of it. Nothing appears under `out` until all is written;
     a process that is killed outright leaves a hidden folder ``.<name>.unfinished-*`` beside it, free to delete.
+    A file ``made_by_vireid.json`` at the root says what the folder is, so that no result on it passes for one on the
+    data set whose layout it has.
 
     Args:
         out: folder to make; it may exist when it is empty.
@@ -139,6 +142,7 @@ def write_world(
                 if progress:
                     progress(done, len(plan.shots))
         plan.write_splits(draft)
+        mark_world(draft, layout=layout, seed=seed)
     cameras = {(shot.camera.number, shot.camera.modality) for shot in plan.shots}
     return WorldSummary(
         root=Path(out),
