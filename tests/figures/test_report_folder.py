@@ -4,13 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from vireid.figures.report_folder import FIGURES, GENERATOR, PAGE, check_report_folder, report_folder
+from vireid.figures.report import Picture, Report, Section, render_report
+from vireid.figures.report_folder import FIGURES, PAGE, check_report_folder, report_folder
 from vireid.types import VireidError
+
+NAMES = ("cmc", "ranked")
 
 
 def make(out: Path, words: str, *figures: str) -> None:
     with report_folder(out) as draft:
-        (draft / PAGE).write_text(f"<html>{GENERATOR}{words}")
+        pictures = [Picture(png=Path(f"{n}.png"), svg=Path(f"{n}.svg"), alt="", caption=words) for n in NAMES]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("vireid.figures.report._address", lambda picture: "")
+            patch.setattr("vireid.figures.report._size", lambda picture: (1, 1))
+            page = render_report(Report(title=words, sections=[Section(title="All", pictures=pictures)]))
+        (draft / PAGE).write_text(page)
         (draft / FIGURES).mkdir()
         for name in figures:
             (draft / FIGURES / name).write_text("")
@@ -47,7 +55,10 @@ def test_an_empty_folder_is_taken(tmp_path):
     assert (tmp_path / "report" / PAGE).is_file()
 
 
-@pytest.mark.parametrize("foreign", ["notes.txt", f"{FIGURES}/mine.py", f"{FIGURES}/deep/a.png"])
+@pytest.mark.parametrize(
+    "foreign",
+    ["notes.txt", f"{FIGURES}/mine.py", f"{FIGURES}/mine.png", f"{FIGURES}/Fig 1.svg", f"{FIGURES}/deep/a.png"],
+)
 def test_a_folder_with_other_files_is_refused_and_kept(tmp_path, foreign):
     make(tmp_path / "report", "first", "cmc.png")
     file = tmp_path / "report" / foreign
@@ -68,6 +79,23 @@ def test_a_page_or_pictures_that_no_report_made_are_refused(tmp_path):
     (tmp_path / "paper" / FIGURES / "mine.png").write_text("")
     with pytest.raises(VireidError, match="holds figures, which is of no earlier report"):
         check_report_folder(tmp_path / "paper")
+
+
+def test_what_only_has_the_name_of_a_page_or_of_a_picture_is_refused_and_kept(tmp_path):
+    (tmp_path / "site" / PAGE).mkdir(parents=True)
+    (tmp_path / "site" / PAGE / "thesis.txt").write_text("mine")
+    with pytest.raises(VireidError, match=r"holds report\.html, which is of no earlier report"):
+        make(tmp_path / "site", "second")
+    assert (tmp_path / "site" / PAGE / "thesis.txt").read_text() == "mine"
+    make(tmp_path / "linked", "first")
+    page = (tmp_path / "linked" / PAGE).rename(tmp_path / "elsewhere.html")
+    (tmp_path / "linked" / PAGE).symlink_to(page)
+    with pytest.raises(VireidError, match=r"holds report\.html, which is of no earlier report"):
+        check_report_folder(tmp_path / "linked")
+    make(tmp_path / "report", "first")
+    (tmp_path / "report" / FIGURES / "cmc.png").mkdir()
+    with pytest.raises(VireidError, match=r"holds figures/cmc\.png, which is of no earlier report"):
+        check_report_folder(tmp_path / "report")
 
 
 def test_files_that_come_while_a_report_is_made_are_kept(tmp_path):

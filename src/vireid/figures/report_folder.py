@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ GENERATOR = '<meta name="generator" content="vireid report">'
 
 _HEAD = 2000
 
+# As the template writes it; no caption can, since what it holds is escaped.
+_NAMED = re.compile(rf'<span class="file">{FIGURES}/([\w.-]+)\.png and \.svg</span>')
+
 
 def check_report_folder(out: Path) -> None:
     """Refuse a place where a report would destroy something; a free one, an empty folder and an earlier report pass.
@@ -36,23 +40,35 @@ def check_report_folder(out: Path) -> None:
         raise VireidError("a report needs a folder of its own, not the one that you work in; name one inside it")
     if not out.exists():
         return
-    entries = [each for each in out.iterdir() if each.name != FIGURES]
-    figures = out / FIGURES
-    if figures.is_dir() and not figures.is_symlink():
-        entries += [each for each in figures.iterdir() if each.suffix not in (".png", ".svg") or not each.is_file()]
-    elif figures.exists():
+    page, figures = out / PAGE, out / FIGURES
+    named = _pictures_of(page)
+    entries = [each for each in out.iterdir() if each != figures and (each != page or named is None)]
+    if figures.is_dir() and not figures.is_symlink() and named is not None:
+        entries += [each for each in figures.iterdir() if each.name not in named or not _is_plain(each)]
+    elif figures.exists() or figures.is_symlink():
         entries.append(figures)
-    foreign = sorted(each for each in entries if each != out / PAGE)
-    page = out / PAGE
-    if not foreign and page.is_file() and GENERATOR not in page.read_text(encoding="utf-8", errors="replace")[:_HEAD]:
-        foreign = [page]
-    if not foreign and figures.exists() and not page.is_file():
-        foreign = [figures]
+    foreign = sorted(entries, key=lambda each: (each != page, each))
     if foreign:
         raise VireidError(
             f"a report needs a folder of its own, but {out} holds {foreign[0].relative_to(out)}, which is of no "
             "earlier report; choose another folder"
         )
+
+
+def _pictures_of(page: Path) -> set[str] | None:
+    """Names of the files of pictures that an earlier report says it wrote; None where there is no page of a report."""
+    if not _is_plain(page):
+        return None
+    text = page.read_text(encoding="utf-8", errors="replace")
+    return (
+        {f"{name}.{kind}" for name in _NAMED.findall(text) for kind in ("png", "svg")}
+        if GENERATOR in text[:_HEAD]
+        else None
+    )
+
+
+def _is_plain(file: Path) -> bool:
+    return file.is_file() and not file.is_symlink()
 
 
 @contextmanager
