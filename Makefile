@@ -39,6 +39,9 @@ coverage: install ## which branches of src the tests do not reach
 audit: install ## known holes in what is installed; needs the network
 	$(BIN)/pip-audit --strict --skip-editable
 
+mutation: install ## which small faults the tests of losses, metrics, protocols and sampler notice: 20 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutation.py --sample 60
+
 test-slow: install ## the tests that take minutes each
 	$(BIN)/pytest -m slow
 
@@ -49,4 +52,4 @@ bench: install ## the benchmarks; each prints its table and the machine it ran o
 clean: ## remove what the other targets made
 	rm -rf $(VENV) demo runs .site .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo lint test docs coverage audit test-slow bench clean
+.PHONY: help install demo lint test docs coverage audit mutation test-slow bench clean
