@@ -9,7 +9,7 @@ import safetensors.torch
 
 from vireid.cli.main import main
 from vireid.sharing import SharedFile, shared_files, write_card
-from vireid.types import VireidError
+from vireid.types import VireidError, sha256_of
 
 SECRET = "quietharbour"
 
@@ -23,6 +23,16 @@ def change_settings(run, **settings):
     document = json.loads(file.read_text())
     document["settings"] |= settings
     file.write_text(json.dumps(document))
+
+
+def change_header(run, *, network=None, facts=None, **others):
+    file = run / "weights.safetensors"
+    with safetensors.safe_open(file, framework="pt") as content:
+        document = json.loads(content.metadata()["vireid"])
+    document["network"] |= network or {}
+    document["facts"] |= facts or {}
+    tensors = safetensors.torch.load_file(file)
+    safetensors.torch.save_file(tensors, file, metadata={"vireid": json.dumps(document), **others})
 
 
 def test_a_run_among_secret_paths_shares_none_of_them(tiny_world, tiny_flags, tmp_path):
@@ -39,7 +49,11 @@ def test_a_run_among_secret_paths_shares_none_of_them(tiny_world, tiny_flags, tm
     assert any(name.startswith("results/") for name in files)
     assert [name for name, content in files.items() if SECRET.encode() in content or SECRET in name] == []
     settings = json.loads(files["config.json"])["settings"]
-    assert settings.keys().isdisjoint({"root", "out", "cache", "part_maps", "network.weights", "later"})
+    assert settings.keys().isdisjoint({"root", "out", "cache", "part_maps", "later"})
+    assert settings["network.weights"] == "a file"
+    before, after = json.loads((out / "config.json").read_text()), json.loads(files["config.json"])
+    assert before["data"]["images"] > 0
+    assert (after["data"], after["code"]) == (before["data"], before["code"])
     assert settings["network.backbone"] == "resnet10t"
     assert settings["name"] == "mscmnet-small"
 
@@ -82,13 +96,38 @@ def test_a_card_that_names_a_path_of_the_run_is_refused(run):
 
 def test_weights_that_name_a_folder_of_the_machine_are_refused(run):
     change_settings(run, **{"network.backbone": f"local-dir:/models/{SECRET}"})
-    file = run / "weights.safetensors"
-    with safetensors.safe_open(file, framework="pt") as content:
-        document = json.loads(content.metadata()["vireid"])
-    document["network"]["backbone"] = f"local-dir:/models/{SECRET}"
-    tensors = safetensors.torch.load_file(file)
-    safetensors.torch.save_file(tensors, file, metadata={"vireid": json.dumps(document)})
+    change_header(run, network={"backbone": f"local-dir:/models/{SECRET}"})
     with pytest.raises(
         VireidError, match=r"must name no path of this machine, but it holds the setting network.backbone"
     ):
         shared_files(run)
+
+
+@pytest.mark.parametrize("place", ["/home/anna/net", "~/net", "C:\\\\net", "local-dir:nets/mine", "from /home/anna"])
+def test_weights_that_name_a_place_of_no_setting_are_refused(run, place):
+    (run / "config.json").unlink()
+    for change in ({"network": {"backbone": place}}, {"facts": {"source": {"file": place}}}, {"note": place}):
+        copy = run.with_name("copy")
+        shutil.copytree(run, copy)
+        change_header(copy, **change)
+        with pytest.raises(VireidError, match=r"must name no path of this machine, but what it says of itself holds"):
+            shared_files(copy)
+        shutil.rmtree(copy)
+
+
+def test_names_with_strokes_are_no_places(run):
+    change_header(run, network={"backbone": "hf-hub:timm/resnet10t"}, facts={"note": "Rank-1 / mAP, https://a.b/c"})
+    assert shared_files(run)
+
+
+def test_the_weights_are_hashed_once(run, monkeypatch):
+    asked = []
+
+    def counting(file):
+        asked.append(file)
+        return sha256_of(file)
+
+    for module in ("described_run", "shared_files", "fetching"):
+        monkeypatch.setattr(f"vireid.sharing.{module}.sha256_of", counting, raising=False)
+    shared_files(run)
+    assert asked == [run / "weights.safetensors"]

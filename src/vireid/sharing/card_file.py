@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 
 from vireid.sharing.card import card_body
 from vireid.sharing.card_metadata import OURS, card_metadata
-from vireid.sharing.described_run import describe_run
+from vireid.sharing.described_run import DescribedRun, describe_run
 from vireid.types import VireidError, write_atomically
 
 __all__ = ["CARD", "card_text", "write_card"]
@@ -49,16 +49,24 @@ def write_card(run: Path, *, license: str | None = None, overwrite: bool = False
     return file
 
 
-def card_text(run: Path, *, license: str | None = None, name: str | None = None, overwrite: bool = False) -> str:
+def card_text(
+    run: Path,
+    *,
+    license: str | None = None,
+    name: str | None = None,
+    overwrite: bool = False,
+    described: DescribedRun | None = None,
+) -> str:
     """What `write_card` writes; nothing is written.
 
     Args:
         name: ``namespace/name`` on the Hub, for the lines that say how to get the model.
+        described: what `describe_run` made of the run, if it was asked already: it reads and hashes the weights.
 
     Raises:
         VireidError: see `write_card`.
     """
-    described = describe_run(run)
+    described = describe_run(run) if described is None else described
     file = Path(run) / CARD
     metadata, around = _before(file, overwrite=overwrite)
     data = card_metadata(described, license=license, before=metadata)

@@ -13,9 +13,10 @@ from typing import Any
 from vireid.evaluation.stored_results import RESULTS, read_result
 from vireid.models import WEIGHTS
 from vireid.sharing.card_file import CARD, card_text
+from vireid.sharing.described_run import describe_run
 from vireid.training.log import LOG
-from vireid.training.run_record import CONFIG, read_run
-from vireid.types import VireidError, sha256_of
+from vireid.training.run_record import CONFIG
+from vireid.types import VireidError
 
 __all__ = ["CHECKSUMS", "SharedFile", "is_shared", "shared_files"]
 
@@ -30,7 +31,14 @@ _NAME = re.compile(
 _PATHS = {"root", "out", "part_maps", "cache", "weights"}
 """Settings that name places, by the last word of their name."""
 
+_WEIGHTS = "network.weights"
 _PLAIN_WEIGHTS = ("imagenet", "none")
+
+A_FILE = "a file"
+"""What is shared of ``network.weights`` where the run began from a file: not which, but that ImageNet's were not it."""
+
+# At the beginning of a text or a word: /home/x, ~/x, C:\x, \\host\x, and any folder that timm is to read.
+_PLACE = re.compile(r"""local-dir:|(?:^|[\s'"(=])(?:/\w|~\w*/|[A-Za-z]:[\\/]|\\\\\w)""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +80,19 @@ def shared_files(
             this machine.
     """
     run = Path(run)
-    weights = run / WEIGHTS
-    record = read_run(run)
-    # Also refuses a run that has not ended.
-    card = card_text(run, license=license, name=name)
-    fingerprint = sha256_of(weights)[:16]
+    # Also refuses a run that has not ended. It hashes the weights, which can be large: once.
+    described = describe_run(run)
+    weights, record = run / WEIGHTS, described.record
+    card = card_text(run, license=license, name=name, described=described)
+    fingerprint = described.sha256[:16]
     contents: dict[str, bytes] = {}
     if record.settings:
         settings = without_paths(record.settings)
         document = {
             "settings": settings,
             "versions": record.versions,
+            "code": record.code,
+            "data": record.data,
             "hardware": record.hardware,
             "started": record.started,
         }
@@ -93,10 +103,12 @@ def shared_files(
     if include_log and (run / LOG).is_file():
         contents[LOG] = (run / LOG).read_bytes()
     hashes = {each: hashlib.sha256(content).hexdigest() for each, content in contents.items()}
-    hashes[WEIGHTS] = sha256_of(weights)
+    hashes[WEIGHTS] = described.sha256
     contents[CHECKSUMS] = json.dumps(hashes, indent=1, sort_keys=True).encode()
     contents[CARD] = card.encode()
-    _refuse_paths(contents | {WEIGHTS: _header(weights)}, record.settings)
+    header = _header(weights)
+    _refuse_paths(contents | {WEIGHTS: header}, record.settings)
+    _refuse_paths_in_header(header)
     files = [SharedFile(name=each, content=content, bytes=len(content)) for each, content in contents.items()]
     return [SharedFile(name=WEIGHTS, content=weights, bytes=weights.stat().st_size), *files]
 
@@ -104,16 +116,21 @@ def shared_files(
 def without_paths(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings without those that name places, and without any other that looks like one.
 
+    That a network began from a file is kept, as `A_FILE`: who trains again would else begin from ImageNet unawares.
+
     >>> without_paths({"epochs": 3, "root": "world", "network.weights": "none", "new": "a/b", "name": "table4/base"})
     {'epochs': 3, 'network.weights': 'none', 'name': 'table4/base'}
+    >>> without_paths({"network.weights": "/home/anna/net.pth"})
+    {'network.weights': 'a file'}
     """
-    return {key: value for key, value in settings.items() if not _is_place(key, value)}
+    kept = {key: value for key, value in settings.items() if not _is_place(key, value)}
+    return kept | ({_WEIGHTS: A_FILE} if _WEIGHTS in settings.keys() - kept.keys() else {})
 
 
 def _is_place(key: str, value: Any) -> bool:
     word = key.rpartition(".")[2]
     if word in _PATHS:
-        return not (word == "weights" and value in _PLAIN_WEIGHTS)
+        return not (key == _WEIGHTS and value in _PLAIN_WEIGHTS)
     # A cell of a sweep is named by sweep and cell.
     marks = r"^[/~]|\\|\.\." if word == "name" else r"[/\\~]|\.\."
     return any(re.search(marks, text) for text in _strings(value))
@@ -140,6 +157,18 @@ def _refuse_paths(contents: Mapping[str, bytes], settings: Mapping[str, Any]) ->
             if whole.search(content):
                 todo = "remove it there" if name == CARD else "leave this file out, or train anew with a model's name"
                 raise VireidError(f"{name} must name no path of this machine, but it holds the setting {key}; {todo}")
+
+
+def _refuse_paths_in_header(header: bytes) -> None:
+    """Places that stand in no setting: weights may have been saved by another program, or without their settings."""
+    metadata = json.loads(header).get("__metadata__", {})
+    documents = [json.loads(value) if key == "vireid" else value for key, value in metadata.items()]
+    for text in _strings(documents):
+        if _PLACE.search(text):
+            raise VireidError(
+                f"{WEIGHTS} must name no path of this machine, but what it says of itself holds {text!r}; save the "
+                "network again with a model's name and without the path"
+            )
 
 
 def _header(weights: Path) -> bytes:
