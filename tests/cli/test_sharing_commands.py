@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from vireid.sharing import shared_files
 from vireid.types import VireidError
 
 
@@ -39,7 +40,7 @@ def test_a_card_that_was_changed_stays_and_the_measurement_says_so(vireid, run, 
 
 def test_a_dry_run_lists_exactly_what_would_go(vireid, run, monkeypatch):
     shutil.rmtree(run / "results", ignore_errors=True)
-    monkeypatch.setattr("vireid.cli.sharing.push", lambda *a, **k: pytest.fail("sent"))
+    monkeypatch.setattr("vireid.cli.sharing.push_files", lambda *a, **k: pytest.fail("sent"))
     said = vireid("push", run, "anna/night", "--dry-run")
     first, *files, last = said.out.splitlines()
     assert first == "would go to anna/night, to be seen by you and whom you let:"
@@ -52,20 +53,41 @@ def test_a_dry_run_lists_exactly_what_would_go(vireid, run, monkeypatch):
     assert "log.jsonl" in public
 
 
-def test_flags_reach_the_push(vireid, run, monkeypatch):
-    asked = {}
+def test_flags_reach_the_push_and_the_files_are_gathered_once(vireid, run, monkeypatch):
+    gathered, asked = [], {}
 
-    def push(run, name, **options):
-        asked.update(options, run=run, name=name)
+    def gather(run, **options):
+        gathered.append((run, options))
+        return shared_files(run, **options)
+
+    def push_files(files, name, **options):
+        asked.update(options, files=[file.name for file in files], name=name)
         return "https://hub/commit/1"
 
-    monkeypatch.setattr("vireid.cli.sharing.push", push)
-    said = vireid("push", run, "anna/night", "--license", "mit", "--message", "First")
-    assert said.out.splitlines()[-1] == "shared: https://hub/commit/1"
-    options = {"private": True, "license": "mit", "message": "First", "include_log": False}
-    assert asked == {"run": run, "name": "anna/night", **options}
+    monkeypatch.setattr("vireid.cli.sharing.shared_files", gather)
+    monkeypatch.setattr("vireid.cli.sharing.push_files", push_files)
+    shutil.rmtree(run / "results", ignore_errors=True)
+    said = vireid("push", run, "anna/night", "--license", "mit", "--message", "First").out.splitlines()
+    assert said[0] == "sending to anna/night, to be seen by you and whom you let:"
+    assert said[-1] == "sent: 4 files are at https://hub/commit/1"
+    assert gathered == [(run, {"name": "anna/night", "license": "mit", "include_log": False})]
+    files = ["weights.safetensors", "config.json", "sha256.json", "README.md"]
+    assert asked == {"files": files, "name": "anna/night", "private": True, "message": "First"}
     vireid("push", run, "anna/night", "--public", "--include-log")
-    assert (asked["private"], asked["include_log"]) == (False, True)
+    assert asked["private"] is False
+    assert "log.jsonl" in asked["files"]
+
+
+def test_a_push_that_fails_does_not_say_that_anything_is_there(vireid, run, monkeypatch):
+    def refuse(files, name, **options):
+        raise VireidError("no network")
+
+    monkeypatch.setattr("vireid.cli.sharing.push_files", refuse)
+    said = vireid("push", run, "anna/night")
+    assert said.code == 2
+    assert said.out.startswith("sending to anna/night")
+    assert "sent:" not in said.out
+    assert "goes" not in said.out
 
 
 def test_a_pull_says_what_comes_next_and_flags_reach_it(vireid, tmp_path, monkeypatch):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from vireid.cli.console import say
 from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
-from vireid.sharing import pull, push, shared_files, write_card
+from vireid.sharing import pull, shared_files, write_card
 from vireid.sharing.hub import check_name
+from vireid.sharing.pushing import push_files
 from vireid.types import VireidError
 
 __all__ = ["card_command", "pull_command", "push_command", "refresh_card"]
@@ -37,17 +38,16 @@ def push_command(config: PushConfig) -> None:
         VireidError: see `vireid.sharing.push`.
     """
     check_name(config.name)
-    options = {"license": config.license, "include_log": config.include_log}
     who = "everybody" if config.public else "you and whom you let"
-    files = shared_files(config.run, name=config.name, **options)
-    say(f"{'would go' if config.dry_run else 'goes'} to {config.name}, to be seen by {who}:")
+    files = shared_files(config.run, name=config.name, license=config.license, include_log=config.include_log)
+    say(f"{'would go' if config.dry_run else 'sending'} to {config.name}, to be seen by {who}:")
     for file in files:
         say(f"  {file.name:<60} {file.bytes:>14,} bytes")
     if config.dry_run:
         say("nothing was sent")
         return
-    address = push(config.run, config.name, private=not config.public, message=config.message, **options)
-    say(f"shared: {address}")
+    address = push_files(files, config.name, private=not config.public, message=config.message)
+    say(f"sent: {len(files)} files are at {address}")
 
 
 def pull_command(config: PullConfig) -> None:

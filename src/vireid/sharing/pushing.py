@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -9,10 +10,10 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from vireid.sharing.card_file import CARD
 from vireid.sharing.hub import TIMEOUT, check_name, talking_to_hub
-from vireid.sharing.shared_files import is_shared, shared_files
+from vireid.sharing.shared_files import SharedFile, is_shared, shared_files
 from vireid.types import VireidError
 
-__all__ = ["push"]
+__all__ = ["push", "push_files"]
 
 
 def push(
@@ -44,6 +45,29 @@ def push(
     """
     check_name(name)
     files = shared_files(run, name=name, license=license, include_log=include_log)
+    return push_files(files, name, private=private, message=message, token=token)
+
+
+def push_files(
+    files: Sequence[SharedFile],
+    name: str,
+    *,
+    private: bool = True,
+    message: str | None = None,
+    token: str | bool | None = None,
+) -> str:
+    """Upload what `shared_files` made for this name; `push` does both.
+
+    Args:
+        name, private, message, token: see `push`.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        VireidError: see `push`.
+    """
+    check_name(name)
     api = HfApi(token=token)
     with talking_to_hub(name):
         try:
