@@ -254,3 +254,9 @@ def test_results_of_another_kind_are_named_and_never_a_traceback(run, fact, valu
         said = str(error)
     assert said
     assert "\n" not in said
+
+
+def test_nobody_is_told_to_install_a_strangers_package(run):
+    text = card_text(run, name="anna/night")
+    assert "vireid is installed from a checkout of its own repository, by `pip install .` there" in text
+    assert "pip install vireid" not in text

@@ -109,9 +109,9 @@ def test_a_run_that_has_not_ended_says_so(run, tmp_path):
     (run / "weights.safetensors").unlink()
     (tmp_path / "empty").mkdir()
     for ask in (from_pretrained, SharedNetwork.from_pretrained):
-        with pytest.raises(VireidError, match="there are no weights at .*the run has not ended"):
+        with pytest.raises(VireidError, match=r"there are no weights at .*the run has not ended"):
             ask(run)
-        with pytest.raises(VireidError, match="there are no weights at .*name a run or a weights file"):
+        with pytest.raises(VireidError, match=r"there are no weights at .*name a run or a weights file"):
             ask(tmp_path / "empty")
 
 
