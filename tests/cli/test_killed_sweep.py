@@ -130,6 +130,7 @@ def test_a_sweep_killed_at_random_moments_ends_in_the_same_table(sweeps, unbroke
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # on a machine with other work
 def test_a_sweep_killed_at_many_random_moments_ends_in_the_same_table(sweeps, unbroken, tmp_path):
     kill_again_and_again(sweeps, unbroken, tmp_path, 40)
 
