@@ -23,5 +23,14 @@ def write_torch(entry: EntryPoint, file: Path, *, metadata: Mapping[str, str]) -
     """
     with quiet_exporters():
         program = capture(fold_norms(entry))
+        _forget_sources(program)
         with write_atomically(file) as draft, draft.open("wb") as stream:
             torch.export.save(program, stream, extra_files=dict(metadata))
+
+
+def _forget_sources(program: torch.export.ExportedProgram) -> None:
+    """Drop what names this machine: torch.export notes in each node which line of which file made it."""
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
