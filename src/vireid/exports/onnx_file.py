@@ -15,7 +15,8 @@ from vireid.types import write_atomically
 __all__ = ["OPSET", "save_model", "write_onnx"]
 
 OPSET = 20
-"""Of the operators: what onnxruntime 1.17 and later run."""
+"""Version of the operators. The files have IR version 10; onnxruntime knows both from 1.18, and the extra ``export``
+asks for 1.20."""
 
 
 def write_onnx(entry: EntryPoint, file: Path, *, metadata: Mapping[str, str]) -> None:
