@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from vireid.exports import OnnxModel, TorchModel, can_run_on, export_network, load_model, model_fingerprint, read_facts
+from vireid.exports.file_checks import check_file
 from vireid.exports.requests import check_request
 from vireid.exports.verifying import check_scores
 from vireid.models import EmbeddingModel, fingerprint, load_network
 from vireid.retrieval.embedder import computing_type
-from vireid.types import Modality, VireidError
+from vireid.types import Modality, VireidError, sha256_of
 
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def export(request: pytest.FixtureRequest, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny run, not verified, to save time. Shared: copy it before you change it."""
+    if request.param == "onnx":
+        return request.getfixturevalue("tiny_onnx")
     network, facts = load_network(tiny_run)
     out = tmp_path_factory.mktemp("exports") / "out"
     export_network(network, facts, out, source=fingerprint(tiny_run, "bn"), to=request.param, verify=False)
@@ -106,16 +112,115 @@ def test_a_changed_or_missing_file_is_refused(export: Path, tmp_path: Path) -> N
 def test_facts_that_are_damaged_or_point_elsewhere_are_refused(export: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(export, tmp_path / "copy"))
     whole = json.loads((copy / "export.json").read_text())
-    outside = whole | {"files": whole["files"] | {"visible": whole["files"]["visible"] | {"name": "../visible.onnx"}}}
+
+    def named(name: str) -> dict[str, Any]:
+        return whole | {"files": whole["files"] | {"visible": whole["files"]["visible"] | {"name": name}}}
+
     for document, message in (
         ("{", "does not describe an export"),
-        (json.dumps(outside), "is no name of a file in the folder"),
+        (json.dumps(named("../visible.onnx")), "is no name of a file in the folder"),
         (json.dumps(whole | {"to": "pickle"}), "'pickle' is none of onnx, torch"),
+        (json.dumps(whole | {"image_size": [-1, 0]}), "sides? .* counted from 1, got -1"),
+        (json.dumps(whole | {"image_size": [32, 1e400]}), "counted from 1, got inf"),
+        (json.dumps(whole | {"dimension": "32"}), "counted from 1, got '32'"),
+        (json.dumps(named("visible\0.onnx")), "is no name of a file in the folder"),
+        (json.dumps(named("visible\ud800.onnx")), "is no name of a file in the folder"),
+        (json.dumps(named("..")), "is no name of a file in the folder"),
+        ("[" * 100_000, "does not describe an export .RecursionError"),
         (json.dumps(whole | {"format": 99}), "has format 99, this version of the library reads 1"),
     ):
         (copy / "export.json").write_text(document)
         with pytest.raises(VireidError, match=message):
             load_model(copy)
+
+
+def test_files_exchanged_with_their_hashes_are_refused(export: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(export, tmp_path / "copy"))
+    whole = json.loads((copy / "export.json").read_text())
+    exchanged = {"visible": whole["files"]["infrared"], "infrared": whole["files"]["visible"]}
+    (copy / "export.json").write_text(json.dumps(whole | {"files": exchanged}))
+    with pytest.raises(VireidError, match="modality of the visible entry point is 'visible', but its file says 'infra"):
+        load_model(copy)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"source": "0123456789abcdef bn"}, "source of the visible .* is '0123456789abcdef bn', but its file says"),
+        ({"image_size": (16, 16)}, "height of the visible entry point is '16', but its file says '32'"),
+        ({"precision": "int8"}, "precision of the visible entry point is 'int8', but its file says '32'"),
+        ({"feature": "pool"}, "feature of the visible entry point is 'pool', but its file says 'bn'"),
+        ({"version": "9.9"}, "vireid of the visible entry point is '9.9'"),
+        ({"dimension": 7}, r"puts out embedding .float32, any x 7., but its file embedding .float32, any x \d+."),
+    ],
+)
+def test_facts_that_are_not_those_of_the_files_are_refused(
+    export: Path, model: OnnxModel | TorchModel, changed: dict[str, Any], message: str
+) -> None:
+    content = {each: (export / file.name).read_bytes() for each, file in model.facts.files.items()}
+    with pytest.raises(VireidError, match=message):
+        type(model)(content, replace(model.facts, **changed))
+
+
+def test_another_model_in_place_of_the_exported_one_is_refused(tiny_onnx: Path, tmp_path: Path) -> None:
+    import onnx
+
+    copy = Path(shutil.copytree(tiny_onnx, tmp_path / "copy"))
+    file = copy / "visible.onnx"
+    other = onnx.load(file)
+    del other.metadata_props[:]
+    file.write_bytes(other.SerializeToString())
+    whole = json.loads((copy / "export.json").read_text())
+    whole["files"]["visible"]["sha256"] = sha256_of(file)
+    (copy / "export.json").write_text(json.dumps(whole))
+    with pytest.raises(VireidError, match=r"vireid of the visible entry point is .* but its file says nothing"):
+        load_model(copy)
+
+
+def test_a_graph_that_takes_or_makes_something_else_is_refused(tiny_onnx: Path) -> None:
+    facts = read_facts(tiny_onnx)
+    pixels, embedding = ("uint8", ("batch", 3, 32, 16)), ("float32", ("batch", facts.dimension))
+
+    def check(inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+        check_file(facts, Modality.VISIBLE, metadata=facts.metadata(Modality.VISIBLE), inputs=inputs, outputs=outputs)
+
+    check({"pixels": pixels}, {"embedding": embedding})
+    for inputs, outputs, message in (
+        ({"images": pixels}, {"embedding": embedding}, "takes pixels .* but its file images"),
+        ({"pixels": ("float32", pixels[1])}, {"embedding": embedding}, "its file pixels .float32, any x 3 x 32 x 16"),
+        ({"pixels": ("uint8", (1, 3, 32, 16))}, {"embedding": embedding}, "any x 3 x 32 x 16.* 1 x 3 x 32 x 16"),
+        ({"pixels": ("uint8", ("b", 3, 16, 32))}, {"embedding": embedding}, "any x 3 x 16 x 32"),
+        ({"pixels": pixels, "more": pixels}, {"embedding": embedding}, "its file pixels .*, more"),
+        ({"pixels": pixels}, {"embedding": ("float16", embedding[1])}, "puts out .* its file embedding .float16"),
+        ({"pixels": pixels}, {}, "puts out embedding"),
+    ):
+        with pytest.raises(VireidError, match=message):
+            check(inputs, outputs)
+
+
+def test_what_onnx_runtime_fails_at_is_said_in_words(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = load_model(tiny_onnx, threads=1)
+    assert isinstance(model, OnnxModel)
+
+    class Full:
+        def run(self, *_: Any) -> None:
+            raise RuntimeError("Failed to allocate memory\nStacktrace: ..")
+
+    monkeypatch.setitem(model._sessions, Modality.INFRARED, Full())
+    with pytest.raises(VireidError, match="failed on 4 infrared images: Failed to allocate memory; give fewer"):
+        model.embed_pixels(pixels(4, 3, 32, 16), Modality.INFRARED)
+
+
+def test_no_file_names_the_machine_that_wrote_it(export: Path, tiny_run: Path) -> None:
+    folders = [Path(__file__).parents[2], Path(sys.prefix), Path(torch.__file__).parents[1], tiny_run, Path.home()]
+    for file in export.iterdir():
+        members = [file.read_bytes()]
+        if file.suffix == ".pt2":
+            with zipfile.ZipFile(file) as archive:
+                members += [archive.read(name) for name in archive.namelist()]
+            assert len(members) > 5
+        for folder in folders:
+            assert not any(str(folder).encode() in member for member in members), (file.name, folder)
 
 
 def test_content_that_is_no_model_is_refused(model: OnnxModel | TorchModel) -> None:

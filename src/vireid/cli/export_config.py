@@ -23,8 +23,8 @@ class ExportConfig:
     """onnx for ONNX Runtime and its like, torch for torch.export.load."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder to make."""
-    precision: Literal["32", "16", "bf16", "int8"] = "32"
-    """What it computes in: onnx 32 or int8 (for CPUs), torch 32 or bf16; 16 is not offered yet."""
+    precision: Literal["32", "bf16", "int8"] = "32"
+    """What it computes in: onnx 32 or int8 (for CPUs), torch 32 or bf16."""
     feature: Literal["bn", "pool"] = "bn"
     """The feature after or before the BatchNorm."""
     dataset: Annotated[DatasetName | None, arg(metavar="{sysu,regdb,llcm,folder}", help_behavior_hint="")] = None

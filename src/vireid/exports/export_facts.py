@@ -16,10 +16,11 @@ __all__ = ["EXPORT", "ExportFacts", "ExportFormat", "ExportPrecision", "FileFact
 EXPORT = "export.json"
 """Name of the facts in an export folder, by which one is known."""
 
+# Files of another wording of `ExportFacts.metadata` are refused: whoever changes that, or a key, counts this up.
 FORMAT = 1
 
 ExportFormat = Literal["onnx", "torch"]
-ExportPrecision = Literal["32", "16", "bf16", "int8"]
+ExportPrecision = Literal["32", "bf16", "int8"]
 
 PREPROCESSING = {
     "input": "pixels: uint8, images x 3 x height x width, RGB from 0 to 255",
@@ -50,7 +51,7 @@ class ExportFacts:
 
     Attributes:
         to: ``onnx`` or ``torch``.
-        precision: what the graph computes in: ``32``, ``16``, ``bf16`` or ``int8``.
+        precision: what the graph computes in: ``32``, ``bf16`` or ``int8``.
         feature: see `vireid.models.Feature`.
         image_size: height and width in pixels.
         dimension: numbers in a vector.
@@ -139,14 +140,14 @@ def read_facts(folder: Path) -> ExportFacts:
                 f"{file} has format {document['format']!r}, this version of the library reads {FORMAT}; load it with "
                 "the version that wrote it, or export again"
             )
-        height, width = document["image_size"]
+        height, width = (_count(side) for side in document["image_size"])
         verification = document["verification"]
         facts = ExportFacts(
             to=_one_of(document["to"], get_args(ExportFormat)),
             precision=_one_of(document["precision"], get_args(ExportPrecision)),
             feature=_one_of(document["feature"], get_args(Feature)),
-            image_size=(int(height), int(width)),
-            dimension=int(document["dimension"]),
+            image_size=(height, width),
+            dimension=_count(document["dimension"]),
             source=str(document["source"]),
             run=dict(document["run"]),
             files={modality: _file(document["files"][modality.value]) for modality in Modality},
@@ -154,7 +155,7 @@ def read_facts(folder: Path) -> ExportFacts:
             quantised=document.get("quantised"),
             version=str(document["vireid"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise VireidError(
             f"{file} does not describe an export ({type(error).__name__}: {error}); export the run again"
         ) from error
@@ -167,8 +168,15 @@ def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
     return value
 
 
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"a side of images and the numbers of a vector are counted from 1, got {value!r}")
+    return value
+
+
 def _file(document: dict[str, Any]) -> FileFacts:
     facts = FileFacts(name=str(document["name"]), sha256=str(document["sha256"]), bytes=int(document["bytes"]))
-    if Path(facts.name).name != facts.name:
+    # No file has a name with NUL or half a character in it, and opening one raises other errors than the disk's.
+    if Path(facts.name).name != facts.name or facts.name in ("", "..") or not facts.name.isprintable():
         raise ValueError(f"{facts.name!r} is no name of a file in the folder")
     return facts

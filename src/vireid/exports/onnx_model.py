@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vireid.exports.export_facts import ExportFacts
 from vireid.exports.extra import need
+from vireid.exports.file_checks import check_file
 from vireid.exports.requests import check_request
 from vireid.models import Feature
 from vireid.types import Modality, VireidError
@@ -40,7 +41,8 @@ class OnnxModel:
         threads: of each entry point; None for as many as PyTorch takes.
 
     Raises:
-        VireidError: no ONNX Runtime, fewer threads than 1, or a file that it cannot read.
+        VireidError: no ONNX Runtime, fewer threads than 1, a file that it cannot read, or one that the facts do not
+            describe.
     """
 
     def __init__(self, content: Mapping[Modality, bytes], facts: ExportFacts, *, threads: int | None = None) -> None:
@@ -51,6 +53,14 @@ class OnnxModel:
         self._threads = threads
         self._device = torch.device("cpu")
         self._sessions = self._open(self._device)
+        for modality, session in self._sessions.items():
+            check_file(
+                facts,
+                modality,
+                metadata=session.get_modelmeta().custom_metadata_map,
+                inputs={value.name: (_kind(value.type), value.shape) for value in session.get_inputs()},
+                outputs={value.name: (_kind(value.type), value.shape) for value in session.get_outputs()},
+            )
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -100,12 +110,19 @@ class OnnxModel:
             kind: None; the precision is fixed in the file.
 
         Raises:
-            VireidError: see `vireid.exports.requests.check_request`.
+            VireidError: see `vireid.exports.requests.check_request`; what ONNX Runtime itself fails at, such as memory.
         """
         check_request(self.facts, pixels, feature, kind)
         session = self._sessions[Modality(modality)]
         # Bytes are few: from a GPU they go through this machine's memory.
-        [vectors] = session.run(["embedding"], {"pixels": pixels.contiguous().cpu().numpy()})
+        given = pixels.contiguous().cpu().numpy()
+        try:
+            [vectors] = session.run(["embedding"], {"pixels": given})
+        except Exception as error:
+            raise VireidError(
+                f"ONNX Runtime failed on {len(given)} {Modality(modality).value} images: {_first_line(error)}; give "
+                "fewer at a time, or export the run again"
+            ) from error
         return torch.from_numpy(vectors).to(pixels.device)
 
     def _open(self, device: torch.device) -> dict[Modality, Any]:
@@ -123,5 +140,15 @@ class OnnxModel:
             }
         # ONNX Runtime's errors share no class but this one.
         except Exception as error:
-            said = str(error).partition("\n")[0]
-            raise VireidError(f"ONNX Runtime cannot run this export: {said}; update it or export again") from error
+            raise VireidError(
+                f"ONNX Runtime cannot run this export: {_first_line(error)}; update it or export again"
+            ) from error
+
+
+def _kind(kind: str) -> str:
+    """ONNX Runtime's names of types as numpy has them."""
+    return {"tensor(uint8)": "uint8", "tensor(float)": "float32"}.get(kind, kind)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass
 
 from vireid.exports.export_facts import ExportFacts
+from vireid.exports.file_checks import check_file
 from vireid.exports.quiet import quiet_exporters
 from vireid.exports.requests import check_request
 from vireid.models import Feature
@@ -29,7 +30,7 @@ class TorchModel:
         facts: of the export.
 
     Raises:
-        VireidError: a file that this PyTorch cannot read.
+        VireidError: a file that this PyTorch cannot read, or one that the facts do not describe.
     """
 
     def __init__(self, content: Mapping[Modality, bytes], facts: ExportFacts) -> None:
@@ -37,10 +38,12 @@ class TorchModel:
         self._device = torch.device("cpu")
         try:
             with quiet_exporters():
-                self._programs = {modality: torch.export.load(io.BytesIO(each)) for modality, each in content.items()}
+                self._programs = {modality: _read(each, facts, modality) for modality, each in content.items()}
                 self._graphs: dict[Modality, nn.Module] = {
                     modality: program.module() for modality, program in self._programs.items()
                 }
+        except VireidError:
+            raise
         # A reader of archives, JSON, pickles and graphs has as many kinds of errors.
         except Exception as error:
             said = str(error).partition("\n")[0]
@@ -89,3 +92,24 @@ class TorchModel:
         check_request(self.facts, pixels, feature, kind)
         with torch.no_grad():
             return self._graphs[Modality(modality)](pixels)
+
+
+def _read(content: bytes, facts: ExportFacts, modality: Modality) -> torch.export.ExportedProgram:
+    metadata = dict.fromkeys(facts.metadata(modality), "")
+    program = torch.export.load(io.BytesIO(content), extra_files=metadata)
+    signature = program.graph_signature
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
+    outputs = [values[name] for name in signature.user_outputs]
+    check_file(
+        facts,
+        modality,
+        metadata=metadata,
+        inputs={name: _described(values[name]) for name in signature.user_inputs},
+        # torch.export names an output by the operation that made it.
+        outputs={f"embedding{number or ''}": _described(value) for number, value in enumerate(outputs)},
+    )
+    return program
+
+
+def _described(value: Tensor) -> tuple[str, tuple[object, ...]]:
+    return str(value.dtype).removeprefix("torch."), tuple(value.shape)
