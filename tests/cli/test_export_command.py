@@ -18,7 +18,7 @@ from vireid.cli.export_config import ExportConfig
 from vireid.data import read
 from vireid.exports import OnnxModel, is_export, load_model, model_fingerprint, read_facts
 from vireid.exports.entry_point import made_pixels
-from vireid.exports.onnx_file import OPSET
+from vireid.exports.onnx_file import OPSET, save_model
 from vireid.exports.quantizing import quantize
 from vireid.figures import explain_match
 from vireid.models import fingerprint, load_network
@@ -177,17 +177,23 @@ def test_int8_is_never_calibrated_on_people_of_the_test(
 
 
 def test_nothing_is_left_of_an_export_that_fails_its_comparison(
-    tiny_run: Path, tmp_path: Path, vireid: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    exported: Path, tiny_run: Path, tmp_path: Path, vireid: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(entry: Any, file: Path, *, metadata: Any) -> None:
-        from vireid.exports.torch_file import write_torch
+    import onnx
 
-        with torch.no_grad():
-            entry.network.head.neck.running_mean += 5 * entry.network.head.neck.running_var.sqrt()
-        write_torch(entry, file, metadata=metadata)
+    network, facts = load_network(tiny_run)
+    neck = network.head.neck
+    assert neck.running_mean is not None
+    assert neck.running_var is not None
+    with torch.no_grad():
+        neck.running_mean += 5 * neck.running_var.sqrt()
 
-    monkeypatch.setattr("vireid.exports.exporting.write_torch", broken)
-    said = vireid("export", tiny_run, "--to", "torch", "--out", tmp_path / "out")
+    def of_another_network(entry: Any, file: Path, *, metadata: Any) -> None:
+        save_model(onnx.load(exported / file.name), file, metadata=metadata)
+
+    monkeypatch.setattr("vireid.cli.export.load_network", lambda run: (network, facts))
+    monkeypatch.setattr("vireid.exports.exporting.write_onnx", of_another_network)
+    said = vireid("export", tiny_run, "--to", "onnx", "--out", tmp_path / "out")
     assert said.code == 2
     assert "the export must make the vectors of its run, with differences up to 0.0001" in said.err
     assert list(tmp_path.iterdir()) == []

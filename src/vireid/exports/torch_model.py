@@ -104,7 +104,7 @@ def _read(content: bytes, facts: ExportFacts, modality: Modality) -> torch.expor
         facts,
         modality,
         metadata=metadata,
-        inputs={name: _described(values[name]) for name in signature.user_inputs},
+        inputs={str(name): _described(values[name]) for name in signature.user_inputs},
         # torch.export names an output by the operation that made it.
         outputs={f"embedding{number or ''}": _described(value) for number, value in enumerate(outputs)},
     )
