@@ -154,6 +154,28 @@ def test_a_renderer_of_markdown_sees_the_same_table():
     assert [len(row) for row in [*plain, *other]] == [7, 7, 7]
 
 
+def hostile(method):
+    row = Row(
+        method=method, ours=True, year=None, venue="", rates=(1.0, None, None, 1.0, None), source=f"runs/{method}"
+    )
+    group = Group(title="plain", comparable=True, rows=(row,))
+    return Comparison(dataset="D", setting="s", digits=(2,) * 5, groups=(group,))
+
+
+@pytest.mark.parametrize("name", ["a*b*c", "_a_ b", "__init__", "a_b", "`code`", "a\\*b*"])
+def test_a_name_is_never_taken_for_markdown(name):
+    text = comparison_markdown(hostile(name))
+    [[row]] = rendered_rows(text)
+    assert row[0] == f"{name} (ours)"
+    assert f"<li>1: runs/{name}</li>" in MarkdownIt("commonmark").enable("table").render(text)
+
+
+def test_no_name_is_an_option_of_a_row_or_a_longer_dash():
+    text = comparison_latex(hostile("[2cm] a--b---c"))
+    assert "    {[}2cm] a-{}-b-{}-{}-c (ours) & -- & " in text
+    assert "    {*} (ours) & " in comparison_latex(hostile("*"))
+
+
 def test_a_cell_of_several_lines_stays_one_cell():
     [[row]] = rendered_rows(markdown_table(["a", "b"], [["one\ntwo", "x|y"]], left=["a"]))
     assert row == ["one two", "x|y"]

@@ -27,13 +27,28 @@ def comparison_markdown(table: Comparison) -> str:
     parts = [f"## {table.dataset}, {table.setting}, percent"]
     for group in table.groups:
         rows = [
-            _cells(row, group, table, shown, marks, missing="-", spread=" ± ", bold=lambda text: f"**{text}**")
+            _cells(
+                row,
+                group,
+                table,
+                shown,
+                marks,
+                missing="-",
+                spread=" ± ",
+                bold=lambda text: f"**{text}**",
+                words=_literal,
+            )
             for row in group.rows
         ]
-        parts += [f"### {group.title}", markdown_table(columns, rows, left=_WORDS)]
+        parts += [f"### {_literal(group.title)}", markdown_table(columns, rows, left=_WORDS)]
     lines = textwrap.TextWrapper(width=100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    listed = [lines.fill(f"- {line}") for line in marks.lines]
+    listed = [lines.fill(f"- {_literal(line)}") for line in marks.lines]
     return "\n\n".join([*parts, "\n".join(listed)]) + "\n"
+
+
+def _literal(text: str) -> str:
+    """A text in which nothing means anything to Markdown; an underscore within a word never does."""
+    return re.sub(r"[\\*`]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
 def comparison_latex(table: Comparison) -> str:
@@ -46,7 +61,15 @@ def comparison_latex(table: Comparison) -> str:
         lines += [r"\midrule", rf"\multicolumn{{{len(names)}}}{{l}}{{\emph{{{_escaped(group.title)}}}}} \\"]
         for row in group.rows:
             cells = _cells(
-                row, group, table, shown, marks, missing="--", spread=" \x00 ", bold=lambda text: f"\x01{text}\x02"
+                row,
+                group,
+                table,
+                shown,
+                marks,
+                missing="--",
+                spread=" \x00 ",
+                bold=lambda text: f"\x01{text}\x02",
+                words=str,
             )
             lines.append(" & ".join(map(_escaped, cells)) + r" \\")
     return "\n".join(
@@ -131,8 +154,9 @@ def _cells(
     missing: str,
     spread: str,
     bold: Callable[[str], str],
+    words: Callable[[str], str],
 ) -> list[str]:
-    name = printable(row.method)
+    name = words(printable(row.method))
     if row.ours:
         name += " (ours)" if row.runs == 1 else f" (ours, n = {row.runs})"
     cells = [name, f"{row.venue} {row.year}" if row.year else missing]
@@ -163,7 +187,10 @@ _LATEX = {
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[\\~^<>|±\x00-\x02&%$#_{}]", lambda found: _LATEX[found[0]], text)
+    escaped = re.sub(r"[\\~^<>|±\x00-\x02&%$#_{}]", lambda found: _LATEX[found[0]], text)
+    # After the end of a row, brackets and a star would be its option; two dashes would become one long one.
+    escaped = re.sub(r"^([\[*])", r"{\1}", escaped)
+    return escaped if escaped == "--" else escaped.replace("--", "-{}-").replace("--", "-{}-")
 
 
 def _yes(fact: bool) -> str:
