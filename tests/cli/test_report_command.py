@@ -14,6 +14,7 @@ from vireid.cli.main import main
 from vireid.cli.report import OF_NETWORKS
 from vireid.cli.report_plots import distance_pictures
 from vireid.evaluation import Evaluation, read_results, store_result
+from vireid.evaluation.stored_results import read_result
 from vireid.figures.report_folder import FIGURES, PAGE
 from vireid.models import fingerprint
 from vireid.types import VireidError
@@ -92,6 +93,16 @@ def run(tiny_run, tmp_path_factory) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("reported") / "tiny"))
 
 
+def another(run: Path, folder: Path) -> Path:
+    """A copy with other weights, by the last digits of one number."""
+    shutil.copytree(run, folder)
+    weights = folder / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-4] ^= 1
+    weights.write_bytes(content)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def alone(run, tmp_path_factory) -> Path:
     """The report of one run, with its data by its own settings."""
@@ -104,7 +115,7 @@ def alone(run, tmp_path_factory) -> Path:
 def compared(run, tmp_path_factory) -> Path:
     """The report of a run beside one of a hostile name and another setting."""
     folder = tmp_path_factory.mktemp("compared")
-    other = Path(shutil.copytree(run, folder / HOSTILE))
+    other = another(run, folder / HOSTILE)
     config = json.loads((other / "config.json").read_text())
     config["settings"]["loss.margin"] = f"{HOSTILE} /home/somebody/secret.pth"
     (other / "config.json").write_text(json.dumps(config))
@@ -115,7 +126,7 @@ def compared(run, tmp_path_factory) -> Path:
 def test_one_run_stands_beside_itself_untrained(alone, run):
     assert figures_of(alone) == PLOTS | PEOPLE
     page = Page(alone)
-    assert page.text.count("Untrained: the same network before its first step, as its seed drew it.") == 4
+    assert page.text.count("Untrained: the same network before its first step, as its seed drew it.") == 5
     assert len(page.images) == len(PLOTS | PEOPLE)
     assert all(image["alt"] and (image["src"] or "").startswith("data:image/") for image in page.images)
     assert "This page contains images of people." in page.text
@@ -124,7 +135,7 @@ def test_one_run_stands_beside_itself_untrained(alone, run):
 def test_the_result_is_that_of_evaluate_and_stays_with_the_run(alone, run):
     [kept] = read_results(run)
     assert kept.weights == fingerprint(run, "bn")
-    [row] = [row for label, row in Page(alone).table("sysu all-search").items() if label not in ("", "chance")]
+    row = Page(alone).table("sysu all-search")["tiny"]
     mean, std = kept.evaluation.mean, kept.evaluation.std
     assert row[0] == f"{100 * mean['cmc'][0]:.2f} ± {100 * std['cmc'][0]:.2f}"
     assert row[4] == f"{100 * mean['map']:.2f} ± {100 * std['map']:.2f}"
@@ -204,14 +215,15 @@ def test_without_data_the_rest_is_reported_and_what_lacks_is_said(vireid, alone,
     assert "The images of the data set were not at hand" in page.text
     # The result that the report with data left in the run.
     assert [row for label, row in page.table("sysu all-search").items() if label] == [
-        row for label, row in Page(alone).table("sysu all-search").items() if label not in ("", "chance")
+        row for label, row in Page(alone).table("sysu all-search").items() if label == "tiny"
     ]
     assert str(tmp_path) not in page.source
 
 
 def variant(run: Path, rank1: float, trials: int = 10, measured: str = "2026-01-01", **facts: object) -> None:
     """Keep with a run what it has, by another protocol and with other scores."""
-    [first, *_] = [one for one in read_results(run) if one.evaluation.protocol.mode == "all"]
+    [file] = (file for file in (run / "results").iterdir() if not file.name.startswith("0-"))
+    first = read_result(file)
     scores = [
         dataclasses.replace(one, cmc=np.full(20, rank1), map=rank1, minp=rank1) for one in first.evaluation.trials
     ]
@@ -276,13 +288,44 @@ def test_a_curve_that_cannot_be_drawn_does_not_cost_the_report(vireid, homeless,
 def test_long_names_are_cut_and_stay_apart(run, tmp_path):
     from vireid.cli.report_runs import read_runs
 
-    folders = [Path(shutil.copytree(run, tmp_path / part / ("long" * 20))) for part in ("a", "b")]
+    folders = [another(run, tmp_path / "a" / ("long" * 20)), Path(shutil.copytree(run, tmp_path / "b" / ("long" * 20)))]
     labels = [each.label for each in read_runs(folders)]
     assert labels == [f"{number}. longlonglonglonglonglong…" for number in (1, 2)]
-    shutil.copytree(run, tmp_path / "a" / "same")
+    another(run, tmp_path / "a" / "same")
     shutil.copytree(run, tmp_path / "b" / "same")
     named = read_runs([tmp_path / "a" / "same", tmp_path / "b" / "same"])
     assert [each.label for each in named] == ["a/same", "b/same"]
+
+
+def test_the_same_weights_are_not_compared_with_themselves(vireid, run, tmp_path):
+    shutil.copytree(run, tmp_path / "copy")
+    said = vireid("report", run, tmp_path / "copy", "--out", tmp_path / "out")
+    assert said.code == 2
+    assert f"have the same ({fingerprint(run, 'bn').split()[0]}); leave one of them out" in " ".join(said.err.split())
+
+
+def test_an_export_is_told_from_a_run(vireid, tmp_path):
+    (tmp_path / "export.json").write_text("{}")
+    for command in (("report", tmp_path, "--out", tmp_path / "out"), ("table", tmp_path)):
+        said = vireid(*command)
+        assert said.code == 2
+        assert "is an export, which keeps neither log nor results; name the run" in " ".join(said.err.split())
+
+
+def test_an_untrained_network_is_scored_too(alone):
+    rows = Page(alone).table("sysu all-search")
+    assert list(rows)[:3] == ["", "chance", "untrained"]
+    assert rows["untrained"] != rows["tiny"]
+
+
+def test_captions_say_what_is_a_sample_and_what_is_hidden(alone):
+    text = " ".join(Page(alone).text.split())
+    assert re.search(r"bars of each kind sum to 1 and are of all [\d,]+ pairs of one person and all [\d,]+ pairs", text)
+    assert "Pairs that the protocol hides from a query are among them." in text
+    assert text.count("Queries of camera 3 do not see camera 2, which looks at the same place.") == 2
+    assert "a grid of 6 x 3 over the image, whatever the size of the map" in text
+    assert "of 6 x 3 blurred places" in (alone / FIGURES / "alb-places.svg").read_text()
+    assert "that of all but the head, which has its own" in text
 
 
 def test_data_that_were_asked_for_must_be_there(vireid, run, tmp_path):

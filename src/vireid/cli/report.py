@@ -82,7 +82,7 @@ def report(config: ReportConfig) -> Path:
     if data is not None:
         measured, before = measure_runs(runs, data, device=device, workers=config.workers)
         networks = measured if before is None else [before, *measured]
-        results = {each.label: each.result for each in measured if each.result is not None}
+        results = {each.label: each.result for each in networks}
         rates = chance(data.plan.records, data.plan.trials)
     elif not results and not any(run.record.steps for run in runs):
         raise VireidError(f"there is nothing to report: no results or log are kept with the run, and {missing}")
@@ -91,7 +91,11 @@ def report(config: ReportConfig) -> Path:
     with report_folder(config.out) as folder:
         figures = folder / FIGURES
         sections = [
-            Section(title="Results", tables=_results_tables(runs, results, rates)),
+            Section(
+                title="Results",
+                text=[each.note for each in networks if each.note],
+                tables=_results_tables(runs, results, rates),
+            ),
             *_curves(figures, runs, results, rates),
             *(_drawn(config, data, networks, figures) if data is not None else ()),
             Section(title="Protocol", tables=_protocol_tables(results, data)),

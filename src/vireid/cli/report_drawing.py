@@ -52,8 +52,7 @@ class Drawing:
     @property
     def protocol(self) -> str:
         """The protocol that everything is measured by, in a line."""
-        result = self.reported.result
-        return name_protocol(self.data.plan.protocol if result is None else result.protocol)
+        return name_protocol(self.reported.result.protocol)
 
     @property
     def notes(self) -> str:

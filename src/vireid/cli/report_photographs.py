@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from vireid.cli.report_drawing import Drawing, caption, image_pairs, keep, spread
+from vireid.cli.report_results import hidden_from
 from vireid.cli.report_runs import Measured
 from vireid.data import load_image
 from vireid.evaluation import Trial
@@ -35,7 +36,6 @@ def ranked_pictures(drawing: Drawing) -> list[Picture]:
     chosen = np.sort(spread(known, QUERIES, drawing.seed))
     gallery = np.sort(trial.gallery_rows)
     rankings = {each.label: _ranking(each, records, trial, chosen, gallery) for each in drawing.networks}
-    rule = " Queries of camera 3 do not see camera 2, which looks at the same place." if trial.rule == "sysu" else ""
     right = {
         label: int((records.persons[gallery[ranking.rows[:, 0]]] == records.persons[chosen]).sum())
         for label, ranking in rankings.items()
@@ -56,7 +56,7 @@ def ranked_pictures(drawing: Drawing) -> list[Picture]:
                 f"({len(gallery):,} images) of {drawing.protocol}. Right first: {counts}. The queries are evenly "
                 f"spread over the {len(known):,} whose person is in the gallery, from a first one drawn by seed "
                 f"{drawing.seed}; none was picked by its result, and so few say little about the "
-                f"networks.{rule}{drawing.notes}",
+                f"networks.{hidden_from(trial.rule)}{drawing.notes}",
                 photographs=True,
             )
         )
@@ -118,6 +118,8 @@ def alb_pictures(drawing: Drawing) -> list[Picture]:
     records, seen = drawing.data.plan.records, drawing.attentions
     images = [load_image(records.file(row)) for row in seen]
     captions = [caption(records, row) for row in seen]
+    grids = (block.places.shape for blocks in seen.values() for block in blocks if block.places is not None)
+    rows, columns = next(grids, (0, 0))
     return [
         keep(
             draw_alb_attention(images, captions, list(seen.values())),
@@ -125,9 +127,11 @@ def alb_pictures(drawing: Drawing) -> list[Picture]:
             "alb-places",
             alt=f"{len(images)} images, and for each ALB of {drawing.reported.label} which places its scale brings.",
             caption=f"What each ALB of {drawing.reported.label} brings of an image: how far the embedding turns when "
-            "that block alone is given the map of the image with a place blurred. The number beneath is the largest "
-            "turn; colours compare places of one overlay only. The attention itself is from channel to channel and has "
-            f"no places that could be laid over an image. People and images are drawn by seed {drawing.seed}.",
+            "that block alone is given the map of the image with a place blurred. The places are those of a grid of "
+            f"{rows} x {columns} over the image, whatever the size of the map that stands above. The number "
+            "beneath is the largest turn; colours compare places of one overlay only. The attention itself is from "
+            f"channel to channel and has no places that could be laid over an image. "
+            f"People and images are drawn by seed {drawing.seed}.",
             photographs=True,
         )
     ]

@@ -7,11 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vireid.cli.report_drawing import Drawing, keep
-from vireid.cli.report_results import name_protocol
+from vireid.cli.report_results import hidden_from, name_protocol
 from vireid.cli.report_runs import ReportedRun
 from vireid.evaluation import Averages, Evaluation
 from vireid.figures import (
     MapPanel,
+    PairDistances,
     by_camera,
     by_person,
     draw_accuracy_by_camera,
@@ -74,7 +75,8 @@ def loss_picture(folder: Path, runs: Sequence[ReportedRun]) -> Picture:
         "losses",
         alt=f"Curves of each term of the loss over the epochs, and of the learning rate beneath. {lengths}.",
         caption="Each term of the loss at every step (faint) and smoothed over 3 % of the training, with the learning "
-        "rate beneath. Terms of different losses have different units: compare a curve with itself.",
+        "rate beneath: that of all but the head, which has its own. "
+        "Terms of different losses have different units: compare a curve with itself.",
     )
 
 
@@ -103,7 +105,7 @@ def map_pictures(drawing: Drawing) -> list[Picture]:
         ]
         pictures.append(
             keep(
-                draw_embedding_map(panels),
+                draw_embedding_map(panels, person_names=records.person_names),
                 drawing.folder,
                 f"map-{method}",
                 alt=f"{name} map of {len(rows)} embeddings of {len(persons)} people, a panel for each of "
@@ -140,12 +142,30 @@ def distance_pictures(drawing: Drawing) -> list[Picture]:
             drawing.folder,
             "distances",
             alt=f"Histograms of cosine distances from infrared to visible images. Means of {means}.",
-            caption="Cosine distance of every infrared to every visible image of the test, of one person and of "
-            "different people; bars of each kind sum to 1, lines are the means of all pairs, and δ is their "
-            "difference: the larger, the better told apart. Embeddings of different networks have scales of their own, "
+            caption="Cosine distances of infrared to visible images of the test, of one person and of different "
+            f"people; bars of each kind sum to 1 and are of {_counted(next(iter(panels.values())))}; lines are the "
+            f"means of all pairs, and δ is their difference: the larger, the better told apart.{_with_hidden(drawing)} "
+            "Embeddings of different networks have scales of their own, "
             f"so compare overlaps rather than distances.{drawing.notes}",
         )
     ]
+
+
+def _counted(pairs: PairDistances) -> str:
+    """How many pairs the bars show of how many."""
+    kinds = {
+        "of one person": (len(pairs.intra), pairs.intra_count),
+        "of different people": (len(pairs.inter), pairs.inter_count),
+    }
+    return " and ".join(
+        f"all {every:,} pairs {kind}" if shown == every else f"{shown:,} pairs {kind} drawn from {every:,}"
+        for kind, (shown, every) in kinds.items()
+    )
+
+
+def _with_hidden(drawing: Drawing) -> str:
+    hidden = hidden_from(drawing.data.plan.trials[0].rule)
+    return " Pairs that the protocol hides from a query are among them." if hidden else ""
 
 
 def accuracy_pictures(drawing: Drawing) -> list[Picture]:
@@ -160,7 +180,7 @@ def accuracy_pictures(drawing: Drawing) -> list[Picture]:
         f"camera {records.camera_names.get(camera, camera)}: {100 * rate:.1f}"
         for camera, rate in zip(cameras.query_cameras.tolist(), cameras.overall_rank1.tolist())
     )
-    hidden = " Camera 3 may not see camera 2, which looks at the same place." if drawing.data.dataset == "sysu" else ""
+    hidden = hidden_from(drawing.data.plan.trials[0].rule)
     return [
         keep(
             draw_accuracy_by_camera(cameras, records),

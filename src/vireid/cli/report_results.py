@@ -12,7 +12,15 @@ from vireid.evaluation import Averages, Evaluation, Protocol, Rule, StoredResult
 from vireid.evaluation.rules import DISTINCT_RULES
 from vireid.figures.report import Table
 
-__all__ = ["asked_for", "kept_results", "name_protocol", "other_results_table", "protocol_table", "results_table"]
+__all__ = [
+    "asked_for",
+    "hidden_from",
+    "kept_results",
+    "name_protocol",
+    "other_results_table",
+    "protocol_table",
+    "results_table",
+]
 
 RANKS = (1, 5, 10, 20)
 OWN_TO_A_METHOD = ("method", "checkpoint_rule", "reconstruction")
@@ -43,9 +51,18 @@ _WORDS = {
 
 _HIDDEN: dict[Rule, str] = {
     "sysu": "queries of camera 3 do not see camera 2, which looks at the same place",
-    "llcm": "images of its own person by its own camera",
-    "folder": "images of its own person by its own camera",
+    "llcm": "queries do not see images of their own person by their own camera",
+    "folder": "queries do not see images of their own person by their own camera",
 }
+
+
+def hidden_from(rule: Rule) -> str:
+    """A sentence on what a query may not see, a space before it; empty where it sees the whole gallery.
+
+    >>> hidden_from("llcm"), hidden_from("regdb")
+    (' Queries do not see images of their own person by their own camera.', '')
+    """
+    return f" Q{_HIDDEN[rule][1:]}." if rule in _HIDDEN else ""
 
 
 def name_protocol(protocol: Protocol) -> str:

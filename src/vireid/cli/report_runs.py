@@ -12,6 +12,7 @@ import torch
 
 from vireid.cli.console import printable, progress_bar, progress_console, say
 from vireid.cli.plan import Plan, make_plan
+from vireid.cli.refuse_export import refuse_export
 from vireid.cli.report_config import ReportConfig
 from vireid.evaluation import Evaluation, StoredResult, evaluate, read_results, refuse_other_trial, store_result
 from vireid.models import Network, build_network, fingerprint, load_network
@@ -63,14 +64,14 @@ class Measured:
 
     Attributes:
         label: the run's, or what an untrained network is called.
-        result: None for a network that is no run.
+        result: its scores in the trials.
         note: what a caption must say of it, empty for a run.
     """
 
     label: str
     network: Network
     embeddings: Embeddings
-    result: Evaluation | None = None
+    result: Evaluation
     note: str = ""
 
 
@@ -78,7 +79,7 @@ def read_runs(folders: Sequence[Path]) -> list[ReportedRun]:
     """Load each run and call it by its recipe, or by its folder where recipes are the same.
 
     Raises:
-        VireidError: no run, one given twice, or what cannot be read.
+        VireidError: no run, one given twice, two of the same weights, an export, or what cannot be read.
     """
     if not folders:
         raise VireidError("a report needs a run; name a run directory, as vireid train makes it")
@@ -86,7 +87,16 @@ def read_runs(folders: Sequence[Path]) -> list[ReportedRun]:
     twice = next((folder for folder, place in zip(folders, places) if places.count(place) > 1), None)
     if twice is not None:
         raise VireidError(f"a report compares different runs, but {twice} was given more than once; give it once")
+    for folder in folders:
+        refuse_export(folder)
     read = [(read_run(folder), *load_network(folder)) for folder in folders]
+    weights = [fingerprint(folder, "bn") for folder in folders]
+    for number, one in enumerate(weights):
+        if one in weights[:number]:
+            raise VireidError(
+                f"a report compares different weights, but {folders[weights.index(one)]} and {folders[number]} have "
+                f"the same ({one.split(' ')[0]}); leave one of them out"
+            )
     labels = _labels(places, [str(facts.get("recipe", "")) for _, _, facts in read])
     return [
         ReportedRun(
@@ -94,10 +104,10 @@ def read_runs(folders: Sequence[Path]) -> list[ReportedRun]:
             record=record,
             network=network,
             facts=facts,
-            weights=fingerprint(folder, "bn"),
+            weights=own,
             stored=read_results(folder),
         )
-        for folder, label, (record, network, facts) in zip(folders, labels, read)
+        for folder, label, own, (record, network, facts) in zip(folders, labels, weights, read)
     ]
 
 
@@ -147,7 +157,7 @@ def untrained(run: ReportedRun) -> tuple[str, str, Network]:
 def measure_runs(
     runs: Sequence[ReportedRun], data: Data, *, device: torch.device, workers: int
 ) -> tuple[list[Measured], Measured | None]:
-    """Embed the test side by each run and score it; the result stays with its run, too.
+    """Embed the test side by each network and score it; the result of a run stays with it, too.
 
     Returns:
         What each run made; and for a single run what its network makes untrained, else None.
@@ -174,7 +184,9 @@ def measure_runs(
         return measured, None
     label, note, network = untrained(runs[0])
     embeddings = _embed(network, data, label, device, workers)
-    return measured, Measured(label=label, network=network, embeddings=embeddings, note=note)
+    protocol = dataclasses.replace(data.plan.protocol, method=label, checkpoint_rule="before any training")
+    result = evaluate(data.plan.records, embeddings, data.plan.trials, protocol)
+    return measured, Measured(label=label, network=network, embeddings=embeddings, result=result, note=note)
 
 
 def _embed(network: Network, data: Data, label: str, device: torch.device, workers: int) -> Embeddings:

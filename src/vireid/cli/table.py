@@ -9,6 +9,7 @@ from typing import Any
 
 from vireid.cli.config import TableConfig
 from vireid.cli.console import progress_console, say
+from vireid.cli.refuse_export import refuse_export
 from vireid.cli.run_folder import FREE_TO_CHANGE
 from vireid.cli.sweep_table import PUBLISHED_SEARCHES
 from vireid.cli.table_formats import comparison_csv, comparison_latex, comparison_markdown
@@ -118,6 +119,7 @@ def _read(paths: Sequence[Path]) -> dict[Path, list[Measured]]:
     for path in paths:
         if not path.exists():
             raise VireidError(f"there is no run and no result at {path}")
+        refuse_export(path)
         found = sorted((path / RESULTS).glob("*.json")) if path.is_dir() else [path]
         if not found:
             raise VireidError(

@@ -77,10 +77,12 @@ def draw_alb_attention(
             )
             sheet.place_heat(image, values, start, top, wide, high)
             sheet.write(told, start + wide / 2, top + high + 0.6, across="center")
+    shapes = [block.places.shape for block in attentions[0] if block.places is not None]
+    grid = " x ".join(map(str, shapes[0])) if shapes else "the"
     sheet.heat_bar(
         _MARGIN,
         rows * step + 1,
-        low="turn of the embedding (1 - cosine) without the place: 0",
+        low=f"turn of the embedding (1 - cosine) without one of {grid} blurred places: 0",
         high="the number beneath",
     )
     return sheet.figure

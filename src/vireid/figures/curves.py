@@ -115,7 +115,7 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         )
     grid[0, 0].set_ylabel("loss")
     grid[0, 0].set_ylim(0, shown * 1.08)
-    grid[1, 0].set_ylabel("learning\nrate")
+    grid[1, 0].set_ylabel("learning rate\nbut for head")
     grid[1, 0].set_ylim(bottom=0)
     cut = f"raw values above the axis are cut off; the highest is {highest:.3g}" if highest > shown * 1.08 else None
     figure.legend(
