@@ -21,7 +21,7 @@ def test_a_training_leaves_a_card_and_a_measurement_renews_it(vireid, run, world
     file = run / "README.md"
     assert "have not been measured" in file.read_text()
     assert vireid("evaluate", "--checkpoint", run, "--dataset", "sysu", "--root", worlds["sysu"]).code == 0
-    assert "| sysu all-search 1-shot seeded i2v, bn | 10 |" in file.read_text()
+    assert "| sysu all-search 1-shot seeded i2v, bn, a made world | 10 |" in file.read_text()
 
 
 def test_a_card_that_was_changed_stays_and_the_measurement_says_so(vireid, run, worlds):
