@@ -19,13 +19,11 @@ from vireid.cli.train import describe_data, train
 from vireid.data import read
 from vireid.data.sampler import IdentitySampler
 from vireid.models import load_network, weights_file
+from vireid.sharing.shared_files import A_FILE
 from vireid.training import RunRecord, code_fingerprint, describe_hardware, library_versions, read_run
 from vireid.types import VireidError
 
 __all__ = ["reproduce"]
-
-# What a shared run says in place of the path of the weights that its backbone began from.
-FROM_A_FILE = "a file"
 
 
 def reproduce(config: ReproduceConfig) -> int:
@@ -48,7 +46,7 @@ def reproduce(config: ReproduceConfig) -> int:
     root = config.root or before.settings.get("root")
     if root is None:
         raise VireidError(f"{config.run} does not say where its data lie, as a run from elsewhere; give --root ROOT")
-    if before.settings.get("network.weights") == FROM_A_FILE:
+    if before.settings.get("network.weights") == A_FILE:
         raise VireidError(
             f"{config.run} began from a file of weights that did not come with it; train with --network.weights FILE"
         )
