@@ -15,7 +15,7 @@ __all__ = ["ReportConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """A report of a run, beside others or beside itself untrained."""
+    """A report of a run, beside others or beside itself untrained; scores are kept in RUN/results."""
 
     runs: Positional[Annotated[tuple[Path, ...], arg(metavar="RUN [RUN ...]", help_behavior_hint="")]]
     """Run directories: the last is reported, those before it are what it is compared with."""

@@ -130,7 +130,7 @@ def alb_pictures(drawing: Drawing) -> list[Picture]:
             "that block alone is given the map of the image with a place blurred. The places are those of a grid of "
             f"{rows} x {columns} over the image, whatever the size of the map that stands above. The number "
             "beneath is the largest turn; colours compare places of one overlay only. The attention itself is from "
-            f"channel to channel and has no places that could be laid over an image. "
+            "channel to channel and has no places that could be laid over an image. "
             f"People and images are drawn by seed {drawing.seed}.",
             photographs=True,
         )
