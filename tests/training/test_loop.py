@@ -317,9 +317,7 @@ def test_a_state_that_says_too_little_is_refused(records, tmp_path, change):
 
 def test_what_is_no_broken_step_is_refused(records, tmp_path):
     train(records, tmp_path, epochs=1)
-    with pytest.raises(
-        VireidError, match="it lacks labels, part_maps, paths, seeds, term"
-    ):
+    with pytest.raises(VireidError, match="it lacks labels, part_maps, paths, seeds, term"):
         load_failed_step(tmp_path / "state.pt")
 
 

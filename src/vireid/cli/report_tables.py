@@ -10,6 +10,7 @@ from typing import Any
 
 from vireid.cli.console import printable
 from vireid.cli.report_runs import Data, ReportedRun
+from vireid.evaluation.standing import TABLES
 from vireid.figures.report import Table
 from vireid.training import code_fingerprint, describe_hardware, library_versions
 
@@ -21,7 +22,7 @@ PLACES = ("root", "out", "cache", "part_maps")
 
 PACKAGES = ("matplotlib", "scikit-learn", "captum", "umap-learn")
 
-NAMES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM", "folder": "a folder"}
+NAMES = {**TABLES, "folder": "a folder"}
 """What people call the layouts of data sets; a made world may lie in any of them."""
 
 LAYOUTS = {dataset: f"in the layout of {name}" for dataset, name in NAMES.items() if dataset != "folder"}

@@ -11,17 +11,11 @@ from typing import Any
 from vireid.cli.markdown_table import markdown_table
 from vireid.cli.sweeps import Cell
 from vireid.evaluation.published import PublishedResult, published_results
+from vireid.evaluation.standing import PUBLISHED_SEARCHES
 from vireid.models.cost import Cost
 from vireid.types import Modality
 
 __all__ = ["make_rows", "published_beside", "to_csv", "to_markdown"]
-
-# What the published tables call the searches that this library scores by default.
-PUBLISHED_SEARCHES = {
-    "sysu": ("SYSU-MM01", "all-search"),
-    "regdb": ("RegDB", "infrared-to-visible"),
-    "llcm": ("LLCM", "infrared-to-visible"),
-}
 
 RATES = {"rank1": "Rank-1", "map": "mAP", "minp": "mINP"}
 

@@ -11,13 +11,12 @@ from vireid.cli.config import TableConfig
 from vireid.cli.console import progress_console, say
 from vireid.cli.refuse_export import refuse_export
 from vireid.cli.run_folder import FREE_TO_CHANGE
-from vireid.cli.sweep_table import PUBLISHED_SEARCHES
 from vireid.cli.table_formats import comparison_csv, comparison_latex, comparison_markdown
 from vireid.evaluation import StoredResult
 from vireid.evaluation.comparison import Comparison, compare
 from vireid.evaluation.published import PublishedResult, published_results
 from vireid.evaluation.repeats import Measured, gather
-from vireid.evaluation.standing import Standing, stand
+from vireid.evaluation.standing import PUBLISHED_SEARCHES, Standing, stand
 from vireid.evaluation.stored_results import RESULTS, read_result
 from vireid.models import WEIGHTS, fingerprint
 from vireid.training.run_record import CONFIG, read_run

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from vireid.evaluation.evaluation import Evaluation
 from vireid.evaluation.protocol import Protocol
 
-__all__ = ["Standing", "stand"]
+__all__ = ["PUBLISHED_SEARCHES", "TABLES", "Standing", "stand"]
 
 TABLES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
 """What published tables call the data sets."""
+
+PUBLISHED_SEARCHES = {
+    "sysu": (TABLES["sysu"], "all-search"),
+    "regdb": (TABLES["regdb"], "infrared-to-visible"),
+    "llcm": (TABLES["llcm"], "infrared-to-visible"),
+}
+"""What they call the searches that this library scores by default: table and setting."""
 
 _DIRECTIONS = {"v2i": "visible-to-infrared", "i2v": "infrared-to-visible"}
 

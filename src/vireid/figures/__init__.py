@@ -6,12 +6,10 @@ from vireid.figures.alb_figure import draw_alb_attention, draw_token_attention
 from vireid.figures.breakdown import (
     CameraTable,
     PersonTable,
-    QueryOutcomes,
     by_camera,
     by_person,
     draw_accuracy_by_camera,
     draw_accuracy_by_person,
-    query_outcomes,
 )
 from vireid.figures.class_activation import activation_maps
 from vireid.figures.confusions import Confusion, draw_confusions, hardest_confusions
@@ -20,6 +18,7 @@ from vireid.figures.distances import PairDistances, draw_distances, pair_distanc
 from vireid.figures.embedding_map import MapPanel, draw_embedding_map, pick_persons, project
 from vireid.figures.evidence import Evidence, MatchLosses, explain_match, match_losses, overlay_evidence
 from vireid.figures.match_shares import MatchShares, match_shares
+from vireid.figures.outcomes import QueryOutcomes, query_outcomes
 from vireid.figures.rank_strip import Tile, draw_ranking, rank_strip
 from vireid.figures.side_by_side import draw_side_by_side
 from vireid.figures.style import new_figure, save_figure

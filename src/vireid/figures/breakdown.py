@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from vireid.figures import style
-from vireid.figures.outcomes import QueryOutcomes, query_outcomes
+from vireid.figures.outcomes import QueryOutcomes
 from vireid.types import Records
 
 if TYPE_CHECKING:
@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CameraTable",
     "PersonTable",
-    "QueryOutcomes",
     "by_camera",
     "by_person",
     "draw_accuracy_by_camera",
     "draw_accuracy_by_person",
-    "query_outcomes",
 ]
 
 _NAMED = 8

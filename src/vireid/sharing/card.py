@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from vireid.evaluation import StoredResult
+from vireid.evaluation.standing import TABLES
 from vireid.sharing.described_run import DescribedRun
 from vireid.sharing.papers import papers_of
 
@@ -19,7 +20,7 @@ TEMPLATE = "card.md.jinja"
 NOT_KNOWN = "not known"
 FILE_OF_OWNER = "a file of the owner's"
 
-LAYOUTS = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM", "folder": "a folder of one's own"}
+LAYOUTS = {**TABLES, "folder": "a folder of one's own"}
 
 OFFICIAL_IDENTITIES = {"sysu": 395, "regdb": 206, "llcm": 713}
 """How many people each public data set trains on."""
