@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -128,14 +129,14 @@ def _t_sne(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
 
 def _umap(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
     try:
-        from umap import UMAP
+        umap = importlib.import_module("umap")
     except ModuleNotFoundError as error:
         raise VireidError(
             "UMAP is umap-learn's, which is not installed; install it with pip install 'vireid[umap]', or take t-sne"
         ) from error
     neighbours = min(15, len(features) - 1)
     return np.asarray(
-        UMAP(metric="cosine", n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)
+        umap.UMAP(metric="cosine", n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)
     )
 
 
