@@ -177,7 +177,7 @@ def parquet(file: Path, **columns: Any) -> None:
         {"split": pa.array([b"train", b"x"])},
         {"person": pa.array([b"\xff", b"x"])},
     ],
-    ids=str,
+    ids=lambda columns: "-".join(f"{name}-{column.type}" for name, column in columns.items()),
 )
 def test_columns_of_any_type_are_harmless(tmp_path, harmless, columns):
     parquet(tmp_path / "m.parquet", **columns)
