@@ -149,6 +149,7 @@ def test_json_has_exactly_the_promised_form() -> None:
         "distance": "cosine",
         "reranking": "k-reciprocal (k1=20, k2=6, lambda=0.3)",
         "test_time_augmentation": "none",
+        "made_world": False,
         "trial_rule": "one model, 3 galleries drawn anew, mean",
     }
 

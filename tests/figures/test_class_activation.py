@@ -40,13 +40,14 @@ def slow_map(network: Network, image: np.ndarray, modality: Modality, goal: np.n
     caught: dict[str, torch.Tensor] = {}
     handles = [
         network.stages[-1].register_forward_hook(lambda module, inputs, output: caught.update(map=output)),
-        network.head.register_forward_hook(lambda module, inputs, output: caught.update(logits=output[1])),
+        network.head.neck.register_forward_hook(lambda module, inputs, output: caught.update(normalized=output)),
     ]
     embedding = embed(network, image, modality)
     for handle in handles:
         handle.remove()
     if isinstance(goal, int):
-        score = sum(caught["logits"][row, goal] for row in range(network.sets)) / network.sets
+        logits = caught["normalized"] @ network.head.classifier.weight.T
+        score = sum(logits[row, goal] for row in range(network.sets)) / network.sets
     else:
         score = F.cosine_similarity(embedding, torch.from_numpy(goal), dim=0)
     (gradient,) = torch.autograd.grad(score, caught["map"])

@@ -93,7 +93,9 @@ def list_images(root: Path, folders: Iterable[str]) -> list[str]:
     for folder in sorted(set(folders)):
         if (root / folder).is_dir():
             _check_inside(root, folder)
-            found += walk_images(root, folder)
+            for path in walk_images(root, folder):
+                _check_unicode(root, path)
+                found.append(path)
     return sorted(found)
 
 
@@ -101,7 +103,7 @@ def walk_images(root: Path, folder: str = "") -> Iterator[str]:
     """Paths of all images below a folder of the root, relative to the root, one by one: see `list_images`.
 
     The entries of a folder come in the order of their names, and memory holds the names of the folders that are open,
-    not of all images.
+    not of all images. Names that are not UTF-8 are among them.
 
     Raises:
         VireidError: see `list_images`.
@@ -122,8 +124,6 @@ def walk_images(root: Path, folder: str = "") -> Iterator[str]:
         path = f"{folder}/{entry.name}" if folder else entry.name
         if entry.name.startswith("."):
             continue
-        if not entry.name.isascii():
-            _check_unicode(root, path)
         if entry.is_symlink() and (entry.is_dir() or is_image_name(entry.name)):
             _check_inside(root, path)
         if entry.is_dir():
@@ -161,6 +161,8 @@ def check_files(root: Path, paths: Sequence[str], source: str) -> None:
 
 def _check_unicode(root: Path, path: str) -> None:
     """Names go into tables, index files and results, all of which are UTF-8."""
+    if path.isascii():
+        return
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -95,13 +95,14 @@ def _scores(network: Network, views: Tensor, modality: Modality, goal: Tensor) -
     """What is explained, a number an image."""
     if goal.is_floating_point():
         return (network.embed(views, modality) * F.normalize(goal.float())).sum(dim=1)
-    logits: list[Tensor] = []
-    handle = network.head.register_forward_hook(lambda module, inputs, output: logits.append(output[1]))
+    normalized: list[Tensor] = []
+    handle = network.head.neck.register_forward_hook(lambda module, inputs, output: normalized.append(output))
     try:
         network.embed(views, modality)
     finally:
         handle.remove()
-    sets = logits[0].unflatten(0, (network.sets, len(views))).mean(dim=0)
+    logits = network.head.classifier(normalized[0])
+    sets = logits.unflatten(0, (network.sets, len(views))).mean(dim=0)
     return sets.gather(1, goal[:, None])[:, 0]
 
 
