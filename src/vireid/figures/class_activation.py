@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vireid.figures.picture import as_network_sees
@@ -96,7 +96,11 @@ def _scores(network: Network, views: Tensor, modality: Modality, goal: Tensor) -
     if goal.is_floating_point():
         return (network.embed(views, modality) * F.normalize(goal.float())).sum(dim=1)
     normalized: list[Tensor] = []
-    handle = network.head.neck.register_forward_hook(lambda module, inputs, output: normalized.append(output))
+
+    def keep(neck: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        normalized.append(output)
+
+    handle = network.head.neck.register_forward_hook(keep)
     try:
         network.embed(views, modality)
     finally:
