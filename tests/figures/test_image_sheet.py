@@ -3,7 +3,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from vireid.figures.image_sheet import ImageSheet, fit, shorten, text_width
+from vireid.figures.image_sheet import ImageSheet, fit, shorten_to_width, text_width
 from vireid.types import VireidError
 
 DOTS = 4
@@ -67,13 +67,13 @@ def test_an_overlay_of_nothing_is_the_gray_image():
 @pytest.mark.parametrize("bold", [False, True])
 def test_a_line_is_cut_to_its_room(bold):
     long = "a name that is much too long"
-    assert shorten("person 12", 5, 100, bold=bold) == "person 12"
-    assert shorten("", 5, 1, bold=bold) == ""
-    cut = shorten(long, 5, 10, bold=bold)
+    assert shorten_to_width("person 12", 5, 100, bold=bold) == "person 12"
+    assert shorten_to_width("", 5, 1, bold=bold) == ""
+    cut = shorten_to_width(long, 5, 10, bold=bold)
     fitting = [long[:count] + "…" for count in range(len(long)) if text_width(long[:count] + "…", 5, bold=bold) <= 10]
     assert cut == fitting[-1]
     assert 1 < len(cut) < len(long)
-    assert shorten(long, 5, 0.1, bold=bold) == "…"
+    assert shorten_to_width(long, 5, 0.1, bold=bold) == "…"
     assert text_width("wide", 10, bold=bold) == pytest.approx(2 * text_width("wide", 5, bold=bold), rel=0.01)
 
 

@@ -31,7 +31,7 @@ from vireid.cli.report_results import (
     protocol_table,
     results_table,
 )
-from vireid.cli.report_runs import Data, Measured, ReportedRun, find_data, measure_runs, read_runs
+from vireid.cli.report_runs import Data, MeasuredNetwork, ReportedRun, find_data, measure_runs, read_runs
 from vireid.cli.report_tables import NAMES, configuration_tables, machine_tables, runs_table, test_side
 from vireid.evaluation import Averages, Evaluation, chance
 from vireid.figures.report import Picture, Report, Section, Table, render_report
@@ -170,7 +170,7 @@ def _guarded(title: str, draw: Callable[[], list[Picture]], root: Path | None = 
         return Section(title=title, text=[f"Not drawn: {printable(reason)}"])
 
 
-def _drawn(config: ReportConfig, data: Data, networks: Sequence[Measured], figures: Path) -> Iterator[Section]:
+def _drawn(config: ReportConfig, data: Data, networks: Sequence[MeasuredNetwork], figures: Path) -> Iterator[Section]:
     """A section for each part that needs the data; one that cannot be drawn says why."""
     drawing = Drawing(folder=figures, data=data, networks=networks, seed=config.seed)
     allowed = {

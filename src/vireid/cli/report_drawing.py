@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from vireid.cli.report_results import name_protocol
-from vireid.cli.report_runs import Data, Measured
+from vireid.cli.report_runs import Data, MeasuredNetwork
 from vireid.data import load_image
 from vireid.figures import QueryOutcomes, pick_persons, query_outcomes, save_figure
 from vireid.figures.alb_attention import AlbAttention, alb_attention
@@ -41,11 +41,11 @@ class Drawing:
 
     folder: Path
     data: Data
-    networks: Sequence[Measured]
+    networks: Sequence[MeasuredNetwork]
     seed: int
 
     @property
-    def reported(self) -> Measured:
+    def reported(self) -> MeasuredNetwork:
         """The network that the report is of."""
         return self.networks[-1]
 

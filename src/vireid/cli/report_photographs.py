@@ -9,7 +9,7 @@ from jaxtyping import Int64
 
 from vireid.cli.report_drawing import Drawing, caption, image_pairs, keep, spread
 from vireid.cli.report_results import hidden_from
-from vireid.cli.report_runs import Measured
+from vireid.cli.report_runs import MeasuredNetwork
 from vireid.data import load_image
 from vireid.evaluation import Trial
 from vireid.evaluation.rules import dropped
@@ -166,7 +166,7 @@ def confusion_pictures(drawing: Drawing) -> list[Picture]:
 
 
 def _ranking(
-    network: Measured,
+    network: MeasuredNetwork,
     records: Records,
     trial: Trial,
     queries: Int64[np.ndarray, " q"],
@@ -193,5 +193,5 @@ def _ranking(
     return Ranking(rows=rows.astype(np.int64), scores=np.take_along_axis(scores, order, axis=1))
 
 
-def _mean(network: Measured, records: Records, modality: Modality, person: int) -> np.ndarray:
+def _mean(network: MeasuredNetwork, records: Records, modality: Modality, person: int) -> np.ndarray:
     return network.embeddings.features[records.rows(modality=modality, persons=[person])].mean(axis=0)

@@ -20,7 +20,7 @@ from vireid.retrieval import autocast_type, embed_records
 from vireid.training import RunRecord, read_run
 from vireid.types import Embeddings, VireidError
 
-__all__ = ["Data", "Measured", "ReportedRun", "find_data", "measure_runs", "read_runs", "untrained"]
+__all__ = ["Data", "MeasuredNetwork", "ReportedRun", "find_data", "measure_runs", "read_runs", "untrained"]
 
 _LONGEST_LABEL = 28
 
@@ -59,7 +59,7 @@ class Data:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Measured:
+class MeasuredNetwork:
     """A network on the test side.
 
     Attributes:
@@ -156,7 +156,7 @@ def untrained(run: ReportedRun) -> tuple[str, str, Network]:
 
 def measure_runs(
     runs: Sequence[ReportedRun], data: Data, *, device: torch.device, workers: int
-) -> tuple[list[Measured], Measured | None]:
+) -> tuple[list[MeasuredNetwork], MeasuredNetwork | None]:
     """Embed the test side by each network and score it; the result of a run stays with it, too.
 
     Returns:
@@ -179,14 +179,14 @@ def measure_runs(
         protocol = dataclasses.replace(data.plan.protocol, **facts)
         result = evaluate(data.plan.records, embeddings, data.plan.trials, protocol)
         _keep(run, result)
-        measured.append(Measured(label=run.label, network=run.network, embeddings=embeddings, result=result))
+        measured.append(MeasuredNetwork(label=run.label, network=run.network, embeddings=embeddings, result=result))
     if len(runs) > 1:
         return measured, None
     label, note, network = untrained(runs[0])
     embeddings = _embed(network, data, label, device, workers)
     protocol = dataclasses.replace(data.plan.protocol, method=label, checkpoint_rule="before any training")
     result = evaluate(data.plan.records, embeddings, data.plan.trials, protocol)
-    return measured, Measured(label=label, network=network, embeddings=embeddings, result=result, note=note)
+    return measured, MeasuredNetwork(label=label, network=network, embeddings=embeddings, result=result, note=note)
 
 
 def _embed(network: Network, data: Data, label: str, device: torch.device, workers: int) -> Embeddings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vireid.figures.image_sheet import SMALL, ImageSheet, shorten
+from vireid.figures.image_sheet import SMALL, ImageSheet, shorten_to_width
 from vireid.figures.style import DOUBLE
 from vireid.types import VireidError
 
@@ -58,7 +58,7 @@ def draw_activation_maps(
     sheet = ImageSheet(width, _HEAD + (1 + len(maps)) * (high + _GAP) + _FOOT)
     for row, name in enumerate(("image", *maps)):
         sheet.write(
-            shorten(name, 7, high),
+            shorten_to_width(name, 7, high),
             _MARGIN - 1.5,
             _HEAD + row * (high + _GAP) + high / 2,
             size=7,
@@ -68,7 +68,7 @@ def draw_activation_maps(
         )
     for column, (image, caption) in enumerate(zip(images, captions)):
         left = _MARGIN + column * (wide + _GAP)
-        lines = [shorten(line, SMALL, wide) for line in caption.splitlines()[:2]]
+        lines = [shorten_to_width(line, SMALL, wide) for line in caption.splitlines()[:2]]
         sheet.write("\n".join(lines), left + wide / 2, _HEAD - 0.8, across="center", upright="bottom")
         sheet.place(image, left, _HEAD, wide, high)
         for row, of_network in enumerate(maps.values(), start=1):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from vireid.figures.alb_attention import AlbAttention
-from vireid.figures.image_sheet import SMALL, ImageSheet, shorten
+from vireid.figures.image_sheet import SMALL, ImageSheet, shorten_to_width
 from vireid.figures.style import DOUBLE, SEQUENTIAL, look, new_figure
 from vireid.types import VireidError
 
@@ -155,4 +155,4 @@ def _heading(block: AlbAttention) -> str:
 
 
 def _in_lines(words: str, width: float) -> str:
-    return "\n".join(shorten(line, SMALL, width) for line in words.splitlines()[:2])
+    return "\n".join(shorten_to_width(line, SMALL, width) for line in words.splitlines()[:2])

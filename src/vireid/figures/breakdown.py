@@ -206,7 +206,7 @@ def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
             f"{rate:.1f}, n = {queries}", (rate, place), (2, 0), textcoords="offset points", va="center", fontsize=7
         )
     names = [records.person_names.get(person, str(person)) for person in table.persons[:named].tolist()]
-    hardest.set_yticks(places, [style.shorten(name, 16) for name in names])
+    hardest.set_yticks(places, [style.shorten_to_letters(name, 16) for name in names])
     hardest.invert_yaxis()
     hardest.set_xlim(0, max(1.0, float(worst.max())) * 1.9)
     hardest.set_xlabel("mAP (%), n query images")
@@ -215,4 +215,4 @@ def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
 
 def _camera_name(records: Records, camera: int) -> str:
     # Names of cameras often begin alike, so it is the end that is kept.
-    return style.shorten(records.camera_names.get(camera, str(camera))[::-1], 9)[::-1]
+    return style.shorten_to_letters(records.camera_names.get(camera, str(camera))[::-1], 9)[::-1]

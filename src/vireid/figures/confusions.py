@@ -135,13 +135,13 @@ def draw_confusions(confusions: Sequence[Confusion], records: Records) -> Figure
             axes.set_anchor("N")
             camera = int(records.cameras[row])
             axes.set_title(role, fontsize=6.5, pad=2)
-            camera_name = style.shorten(records.camera_names.get(camera, str(camera)), 6)
+            camera_name = style.shorten_to_letters(records.camera_names.get(camera, str(camera)), 6)
             axes.set_xlabel(f"cam {camera_name}\n{score}", fontsize=6.5, labelpad=2)
     return figure
 
 
 def _name(records: Records, person: int) -> str:
-    return style.shorten(records.person_names.get(person, str(person)), 9)
+    return style.shorten_to_letters(records.person_names.get(person, str(person)), 9)
 
 
 def _small(records: Records, row: int) -> np.ndarray:

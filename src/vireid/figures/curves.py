@@ -49,7 +49,7 @@ def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) ->
             linestyle=style.line(number),
             marker=style.MARKERS[(number + number // len(style.COLOURS)) % len(style.MARKERS)],
             markevery=[place for place in _MARKED if place < len(rates)],
-            label=f"{style.shorten(name, 28)}, Rank-1 {rates[0] * 100:.1f}",
+            label=f"{style.shorten_to_letters(name, 28)}, Rank-1 {rates[0] * 100:.1f}",
         )
     axes.set_xlim(0.5, _RANKS + 0.5)
     axes.set_xticks([1, 5, 10, 15, 20])

@@ -197,7 +197,7 @@ def _draw_panel(axes: Axes, panel: MapPanel, persons: Int[np.ndarray, " k"], nam
                 zorder=2,
             )
         axes.annotate(
-            style.shorten(names.get(person, str(person)), 8),
+            style.shorten_to_letters(names.get(person, str(person)), 8),
             (float(centre[0]), float(centre[1])),
             (7 * float(outward[0]), 7 * float(outward[1])),
             textcoords="offset points",

@@ -18,7 +18,7 @@ from vireid.figures.style import INK, look, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["SMALL", "ImageSheet", "fit", "shorten", "text_width"]
+__all__ = ["SMALL", "ImageSheet", "fit", "shorten_to_width", "text_width"]
 
 SMALL = 5.5
 """Points of the smallest print."""
@@ -206,7 +206,7 @@ def text_width(words: str, size: Length, *, bold: bool = False) -> float:
     return float(TextPath((0, 0), words, size=size, prop=properties).get_extents().width) / 72 * 25.4
 
 
-def shorten(words: str, size: Length, width: Length, *, bold: bool = False) -> str:
+def shorten_to_width(words: str, size: Length, width: Length, *, bold: bool = False) -> str:
     """A line that takes no more than a width of millimetres; what is cut off ends in dots."""
     if text_width(words, size, bold=bold) <= width:
         return words

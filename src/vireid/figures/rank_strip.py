@@ -135,11 +135,11 @@ def _draw_tile(
     if tile.correct is not None:
         _draw_mark(pen, left + width - 11, top + 11, tile.correct)
     font = ImageFont.load_default(11)
-    caption = "\n".join(_shorten(line, font, width) for line in tile.caption.splitlines()[:2])
+    caption = "\n".join(_shorten_to_pixels(line, font, width) for line in tile.caption.splitlines()[:2])
     pen.multiline_text((left, top + height + BORDER + 2), caption, fill=colour, font=font, spacing=1)
 
 
-def _shorten(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _shorten_to_pixels(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     kept = line
     while kept and font.getlength(line if kept == line else kept + "...") > width:
         kept = kept[:-1]

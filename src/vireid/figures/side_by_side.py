@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vireid.data import load_image
-from vireid.figures.image_sheet import SMALL, ImageSheet, fit, shorten
+from vireid.figures.image_sheet import SMALL, ImageSheet, fit, shorten_to_width
 from vireid.figures.rank_strip import PLAIN, RIGHT, WRONG
 from vireid.figures.style import DOUBLE
 from vireid.types import Ranking, Records, VireidError
@@ -72,7 +72,9 @@ def draw_side_by_side(
     sheet.write("query", first + wide / 2, _HEAD - 1.5, size=7, across="center", upright="bottom")
     for name, start in starts.items():
         end = start + results * (wide + _GAP) - _GAP
-        sheet.write(shorten(name, 8, end - start, bold=True), start, _HEAD - 1.5, size=8, upright="bottom", bold=True)
+        sheet.write(
+            shorten_to_width(name, 8, end - start, bold=True), start, _HEAD - 1.5, size=8, upright="bottom", bold=True
+        )
         sheet.line([start - _BETWEEN / 2] * 2, [_HEAD - 3, _HEAD + len(query_rows) * step - _GAP], colour="#bbbbbb")
     for number, query in enumerate(query_rows):
         place = _HEAD + number * step
@@ -125,7 +127,7 @@ def _draw(
         records.person_names.get(person, str(person) if person >= 0 else "unknown"),
         f"cam {records.camera_names.get(camera, str(camera))}" if camera >= 0 else "",
     )
-    lines = "\n".join(shorten(name, SMALL, box[2] + _GAP / 2) for name in names)
+    lines = "\n".join(shorten_to_width(name, SMALL, box[2] + _GAP / 2) for name in names)
     sheet.write(lines, box[0] + box[2] / 2, box[1] + box[3] + _FRAME + 0.5, across="center")
 
 

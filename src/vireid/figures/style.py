@@ -31,7 +31,7 @@ __all__ = [
     "name_panel",
     "new_figure",
     "save_figure",
-    "shorten",
+    "shorten_to_letters",
 ]
 
 SINGLE, DOUBLE = 85.0, 178.0
@@ -140,10 +140,10 @@ def line(number: int) -> Any:
     return LINES[(number + number // len(COLOURS)) % len(LINES)]
 
 
-def shorten(name: str, length: int) -> str:
+def shorten_to_letters(name: str, length: int) -> str:
     """A name that leaves room for its neighbours: what is longer ends in dots.
 
-    >>> shorten("person 12", 12), shorten("a person without a number", 12)
+    >>> shorten_to_letters("person 12", 12), shorten_to_letters("a person without a number", 12)
     ('person 12', 'a person ...')
     """
     return name if len(name) <= length else name[: length - 3] + "..."
