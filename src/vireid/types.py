@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Float32, Int, Int64
 __all__ = [
     "UNKNOWN_PART",
     "Embeddings",
+    "MissingExtraError",
     "Modality",
     "Ranking",
     "Record",
@@ -66,6 +67,21 @@ class VireidError(Exception):
             half = _LONGEST_MESSAGE // 2
             text = f"{text[:half]} [..] {text[-half + 10 :]}"
         super().__init__(text)
+
+
+class MissingExtraError(VireidError):
+    """A package that only an extra brings is not installed.
+
+    >>> print(MissingExtraError("a report", "captum", "report"))
+    a report takes the package captum, which is not installed: in a checkout of vireid, pip install '.[report]'
+    """
+
+    def __init__(self, purpose: str, package: str, extra: str) -> None:
+        # Not by the library's name: whoever holds it in a registry could be anybody.
+        super().__init__(
+            f"{purpose} takes the package {package}, which is not installed: "
+            f"in a checkout of vireid, pip install '.[{extra}]'"
+        )
 
 
 class VireidWarning(UserWarning):

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "hooks"))
-pytest.importorskip("mkdocs", reason='the site is built by vireid[docs]; pip install "vireid[docs]"')
-pytest.importorskip("griffe", reason='the site is built by vireid[docs]; pip install "vireid[docs]"')
+pytest.importorskip("mkdocs", reason='the site is built by the extra docs; pip install ".[docs]"')
+pytest.importorskip("griffe", reason='the site is built by the extra docs; pip install ".[docs]"')
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ from vireid.retrieval import Conditions, Embedder, Sighting, open_gallery
 from vireid.synthetic import write_world
 from vireid.types import Modality
 
-uvicorn = pytest.importorskip("uvicorn", reason='the page is served by vireid[service]; pip install "vireid[service]"')
+uvicorn = pytest.importorskip("uvicorn", reason='the page is served by the extra service; pip install ".[service]"')
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested through playwright")
-pytest.importorskip("fastapi", reason='the page is served by vireid[service]; pip install "vireid[service]"')
+pytest.importorskip("fastapi", reason='the page is served by the extra service; pip install ".[service]"')
 
 from vireid.service import AuditLog, Caller, Role, Settings, Tokens  # noqa: E402
 from vireid.service.app import make_app  # noqa: E402

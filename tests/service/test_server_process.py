@@ -157,7 +157,7 @@ def test_a_missing_extra_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "vireid.service.server", raising=False)
     assert main(["serve", "--gallery", str(tmp_path), "--checkpoint", str(tmp_path)]) == 2
-    assert 'pip install "vireid[service]"' in capsys.readouterr().err
+    assert "pip install '.[service]'" in capsys.readouterr().err
 
 
 def test_a_token_is_printed_once(tmp_path, capsys):

@@ -36,7 +36,7 @@ from vireid.cli.report_tables import NAMES, configuration_tables, machine_tables
 from vireid.evaluation import Averages, Evaluation, chance
 from vireid.figures.report import Picture, Report, Section, Table, render_report
 from vireid.figures.report_folder import FIGURES, PAGE, check_report_folder, report_folder
-from vireid.types import VireidError
+from vireid.types import MissingExtraError, VireidError
 
 __all__ = ["report"]
 
@@ -121,7 +121,7 @@ def report(config: ReportConfig) -> Path:
 def _check_packages() -> None:
     for module, package in {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "captum": "captum"}.items():
         if find_spec(module) is None:
-            raise VireidError(f'a report takes the package {package}; pip install "vireid[report]"')
+            raise MissingExtraError("a report", package, "report")
 
 
 def _data(config: ReportConfig, runs: Sequence[ReportedRun], device: torch.device) -> tuple[Data | None, str]:

@@ -8,7 +8,7 @@ from vireid.cli.config import DemoConfig
 from vireid.cli.console import progress_console, say
 from vireid.cli.demo_folder import GALLERY, RUN, WORLD
 from vireid.cli.gallery_config import ServeConfig, TokenConfig
-from vireid.types import VireidError
+from vireid.types import MissingExtraError, VireidError
 
 __all__ = ["serve_command", "token_command"]
 
@@ -27,7 +27,7 @@ def serve_command(config: ServeConfig) -> None:
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] not in _EXTRA:
             raise
-        raise VireidError(f'to serve takes the package {error.name}; pip install "vireid[service]"') from error
+        raise MissingExtraError("serving", str(error.name), "service") from error
     from vireid.cli.device import accelerator_for, pick_device
     from vireid.service import Settings
 

@@ -15,7 +15,7 @@ import torch
 
 from vireid.cli.config import TrainConfig
 from vireid.cli.sweep_cell import attempt
-from vireid.types import VireidError
+from vireid.types import MissingExtraError, VireidError
 
 __all__ = ["Job", "run_in_jobs", "start_in_process", "start_in_scheduler"]
 
@@ -109,9 +109,7 @@ def start_in_scheduler(
     try:
         import submitit
     except ModuleNotFoundError:
-        raise VireidError(
-            "running cells through a scheduler needs one more package: pip install 'vireid[slurm]' (or submitit itself)"
-        ) from None
+        raise MissingExtraError("running cells through a scheduler", "submitit", "slurm") from None
     parameters = _parameters(options)
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=scheduler)

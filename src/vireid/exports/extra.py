@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from vireid.types import VireidError
+from vireid.types import MissingExtraError
 
 __all__ = ["need"]
 
@@ -14,13 +14,13 @@ def need(name: str) -> ModuleType:
     """A module of the extra ``export``, imported now.
 
     Raises:
-        VireidError: it is not installed.
+        MissingExtraError: it is not installed.
     """
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         package = (error.name or name).partition(".")[0]
-        raise VireidError(f"ONNX exports take the package {package}; pip install 'vireid[export]'") from error
+        raise MissingExtraError("an ONNX export", package, "export") from error
     if name == "onnxruntime":
         module.disable_telemetry_events()  # its builds for Windows report events to the system
     return module

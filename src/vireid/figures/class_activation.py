@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from vireid.figures.picture import as_network_sees
 from vireid.models import Network
 from vireid.transforms import evaluation_view
-from vireid.types import Modality, VireidError
+from vireid.types import MissingExtraError, Modality, VireidError
 
 __all__ = ["activation_maps"]
 
@@ -69,9 +69,7 @@ def activation_maps(
     try:
         from captum.attr import LayerGradCam
     except ModuleNotFoundError as error:
-        raise VireidError(
-            "Grad-CAM is drawn by captum, which is not installed: pip install 'vireid[report]'"
-        ) from error
+        raise MissingExtraError("Grad-CAM", "captum", "report") from error
     _check_target(network, len(images), target)
     # A copy that shares every tensor: whoever else uses the network does not meet captum's hooks.
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}

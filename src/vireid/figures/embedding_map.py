@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64
 
 from vireid.figures import style
-from vireid.types import VireidError
+from vireid.types import MissingExtraError, VireidError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,9 +120,7 @@ def _t_sne(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
     try:
         from sklearn.manifold import TSNE
     except ModuleNotFoundError as error:
-        raise VireidError(
-            "t-SNE is scikit-learn's, which is not installed; install it with pip install 'vireid[report]'"
-        ) from error
+        raise MissingExtraError("t-SNE", "scikit-learn", "report") from error
     perplexity = min(30.0, (len(features) - 1) / 3)
     return TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=seed).fit_transform(features)
 
@@ -131,9 +129,7 @@ def _umap(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
     try:
         umap = importlib.import_module("umap")
     except ModuleNotFoundError as error:
-        raise VireidError(
-            "UMAP is umap-learn's, which is not installed; install it with pip install 'vireid[umap]', or take t-sne"
-        ) from error
+        raise MissingExtraError("UMAP", "umap-learn", "umap") from error
     neighbours = min(15, len(features) - 1)
     return np.asarray(
         umap.UMAP(metric="cosine", n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vireid.types import VireidError, write_atomically
+from vireid.types import MissingExtraError, VireidError, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,9 +99,7 @@ def look() -> Iterator[None]:
     try:
         from matplotlib import rc_context
     except ModuleNotFoundError as error:
-        raise VireidError(
-            "plots are drawn with Matplotlib, which is not installed; install it with pip install 'vireid[report]'"
-        ) from error
+        raise MissingExtraError("a plot", "matplotlib", "report") from error
     with rc_context(_LOOK):
         yield
 

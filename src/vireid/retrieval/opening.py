@@ -9,7 +9,7 @@ from types import ModuleType
 
 from vireid.retrieval.gallery import Gallery
 from vireid.retrieval.gallery_folder import open_folder, rebuilding_folder
-from vireid.types import VireidError
+from vireid.types import MissingExtraError, VireidError
 
 __all__ = ["open_gallery", "rebuilding"]
 
@@ -21,7 +21,7 @@ def open_gallery(
 
     Args:
         place: a folder, for an engine inside this process, which one process at a time may open; or
-            ``http://host:6333/name`` for a gallery on a Qdrant server (``pip install 'vireid[server]'``), whose key
+            ``http://host:6333/name`` for a gallery on a Qdrant server (the extra ``server``), whose key
             is taken from the environment variable ``QDRANT_API_KEY``.
         create: make it where there is none; ``model`` and ``dimension`` must be given then.
         model: fingerprint of the model that will be used; None takes the gallery's.
@@ -60,7 +60,7 @@ def _server() -> ModuleType:
     try:
         return importlib.import_module("vireid.retrieval.gallery_server")
     except ModuleNotFoundError as error:
-        raise VireidError(f"a gallery on a server needs {error.name}: pip install 'vireid[server]'") from error
+        raise MissingExtraError("a gallery on a server", str(error.name), "server") from error
 
 
 def _is_url(place: Path | str) -> bool:

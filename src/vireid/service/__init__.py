@@ -1,6 +1,6 @@
 """Search a gallery over HTTP: access by token, an audit log, retention, and the page.
 
-`vireid.service.app` and `vireid.service.server` need ``pip install "vireid[service]"``; what stands here does not.
+`vireid.service.app` and `vireid.service.server` need the extra ``service``; what stands here does not.
 """
 
 from vireid.service.audit import AuditLog
