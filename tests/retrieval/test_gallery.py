@@ -106,6 +106,28 @@ def test_no_file_holds_what_was_deleted_after_compacting(tmp_path):
         assert gallery.add(rows, features(2), model="m") == Added(new=1, known=1)
 
 
+def test_compacting_never_makes_a_gallery_larger(tmp_path):
+    folder = tmp_path / "g"
+    with open_gallery(folder, create=True, model="m", dimension=8) as gallery:
+        gallery.add([sighting(n, camera=f"c{n % 2}") for n in range(40)], features(40), model="m")
+        sizes = [gallery.info().bytes or 0]
+        for _ in range(2):
+            gallery.compact()
+            sizes.append(gallery.info().bytes or 0)
+        # A file of the log says little: less than a MiB more, where it was 40 once.
+        assert max(sizes) < sizes[0] + (1 << 20)
+        assert sizes[2] <= sizes[1]
+    with open_gallery(folder) as gallery:
+        # The log goes on behind what was pushed out of it.
+        assert gallery.delete(Conditions(cameras=("c0",))) == 20
+        assert gallery.add([sighting(100)], features(1, seed=1), model="m").new == 1
+    with open_gallery(folder) as gallery:
+        assert gallery.cameras() == {"c1": 20}
+        assert gallery.count() == 21
+        gallery.compact()
+        assert gallery.count() == 21
+
+
 def test_deleting_everything_must_be_said(gallery):
     gallery.add([sighting(1)], features(1), model="m")
     with pytest.raises(VireidError, match=r"would delete all of gallery .* pass everything=True"):

@@ -144,8 +144,10 @@ def _compact(opened: Gallery) -> None:
     after = opened.info().bytes
     if before is None or after is None:
         say("a server gives back room by itself; there was nothing to do")
-    else:
+    elif after < before:
         say(f"{_size(before)} before, {_size(after)} now")
+    else:
+        say(f"there was nothing to give back: {_size(before)} before, {_size(after)} now")
 
 
 def _size(count: int) -> str:

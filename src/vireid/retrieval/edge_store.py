@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,20 +14,24 @@ import qdrant_edge as engine
 from jaxtyping import Float32
 
 from vireid.retrieval.conditions import Conditions
+from vireid.retrieval.holes import copy_with_holes
 from vireid.retrieval.payload import KEYWORDS, TIME, from_payload, point_id, time_text, to_payload
 from vireid.retrieval.ranked import Match, Seen, best_of_each
 from vireid.retrieval.room import require_room
 from vireid.retrieval.sighting import Sighting
 from vireid.retrieval.store import Field
-from vireid.types import VireidError
+from vireid.types import VireidError, write_atomically
 
 __all__ = ["EdgeStore"]
 
 _NUMBERS = 1 << 22  # of a piece that is written at once: its entry in the log takes about 20 MB
 _MIB = 1 << 20
-_ENTRIES, _ENTRY = 3, 20 * _MIB  # two of them end a file of the log, which holds 32 MiB; the third the next
+_LOG_FILE = 32 * _MIB  # what a file of the log holds
+# Two of the large entries fit into no file, and neither the small one beside a large one: each begins a new file.
+_LARGE, _SMALL = _LOG_FILE - (_MIB >> 4), _MIB >> 3
 _ROOM = 64 * _MIB  # the log's files, and replaying one piece after a kill
 _ROOM_TO_GROW = 192 * _MIB  # more than to open and to delete, so that a gallery that filled its disk still can be
+_DRAFTS = "temp_segments"  # the engine's name for where a compaction works
 _Result = TypeVar("_Result")
 
 
@@ -144,15 +149,25 @@ class EdgeStore:
             require_room(self._folder, _ROOM_TO_GROW + 2 * size, "compact the gallery")
             self._call(self._shard.optimize, "compact")
             self._call(self._shard.flush, "write to")
-            # The log keeps its last entries, and with them what was deleted, until as much again was written. So
-            # entries that change nothing push them out.
-            for _ in range(_ENTRIES):
-                self._update(engine.UpdateOperation.delete_payload([], ["-" * _ENTRY]))
+            # The log keeps its last two files, and with them what was deleted, until as much again was written. So
+            # entries that change nothing push them out. They are zeros, which need no room once they are holes.
+            for size in (_LARGE, _LARGE, _SMALL):
+                self._update(engine.UpdateOperation.set_payload([], {"-": "\0" * size}))
+            self._make_holes_in_log()
 
     def close(self) -> None:
         """See `Store.close`."""
         with self._writing:
             self._call(self._shard.close, "close")
+
+    def _make_holes_in_log(self) -> None:
+        """Give back the room of zeros in files of the log that nothing is written to any more."""
+        for file in (self._folder / "wal").glob("closed-*"):
+            # The engine looks at all that lies in its own folder of logs, so the draft must not lie there.
+            with write_atomically(self._folder / _DRAFTS / file.name) as draft:
+                copy_with_holes(file, draft)
+            with contextlib.suppress(PermissionError):  # Windows, while the engine has it open: then it stays large
+                (self._folder / _DRAFTS / file.name).replace(file)
 
     def _update(self, operation: engine.UpdateOperation) -> None:
         # The log survives the end of the process without flush, a power cut with it only.
@@ -179,7 +194,7 @@ class EdgeStore:
 def _opened(folder: Path, dimension: int) -> engine.EdgeShard:
     if (folder / "edge_config.json").exists():
         # A compaction that was killed leaves its draft, which the engine would never look at again.
-        shutil.rmtree(folder / "temp_segments", ignore_errors=True)
+        shutil.rmtree(folder / _DRAFTS, ignore_errors=True)
         return engine.EdgeShard.load(str(folder))
     vectors = engine.EdgeVectorParams(size=dimension, distance=engine.Distance.Dot)
     # 0 builds no HNSW; the rest is what makes a compaction give back room after the first deletion.
