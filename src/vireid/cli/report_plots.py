@@ -33,6 +33,7 @@ __all__ = [
     "accuracy_pictures",
     "cmc_picture",
     "distance_pictures",
+    "is_umap_installed",
     "loss_picture",
     "map_pictures",
     "token_pictures",
@@ -90,7 +91,7 @@ def map_pictures(drawing: Drawing) -> list[Picture]:
     persons = pick_persons(records.persons, records.infrared, MAPPED, drawing.seed)
     rows = records.rows(persons=persons.tolist())
     methods: list[tuple[Projection, str]] = [("t-sne", "t-SNE")]
-    if find_spec("umap") is not None:
+    if is_umap_installed():
         methods.append(("umap", "UMAP"))
     pictures = []
     for method, name in methods:
@@ -227,3 +228,9 @@ def token_pictures(drawing: Drawing) -> list[Picture]:
             "attention; a scale whose table is of one shade mixes all its channels alike.",
         )
     ]
+
+
+def is_umap_installed() -> bool:
+    """What umap-learn compiled outlives its removal, in a folder that is a package without an origin."""
+    found = find_spec("umap")
+    return found is not None and found.origin is not None
