@@ -25,7 +25,7 @@ from vireid.losses import (
 )
 from vireid.models import QUADRUPLE_STREAMS, NetworkOutput, Stream
 from vireid.training.batches import Targets
-from vireid.training.loop import Criterion
+from vireid.training.step import Criterion
 from vireid.types import Modality, VireidError
 
 __all__ = ["MetricLoss", "make_criterion"]

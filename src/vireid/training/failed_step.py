@@ -116,6 +116,8 @@ def load_failed_step(file: Path) -> FailedStep:
     Raises:
         VireidError: no such file, or another one.
     """
+    if not file.is_file():
+        raise VireidError(f"{file} does not exist; a training whose loss broke keeps its step there")
     state = load_state(file)
     missing = sorted(set(FailedStep.__dataclass_fields__) - set(state))
     if missing:

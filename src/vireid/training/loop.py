@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,25 +19,19 @@ from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
 from vireid.losses import check_labels
-from vireid.models import Network, NetworkOutput
-from vireid.training.batches import Batch, PartMaps, Targets, TrainingBatches
+from vireid.models import Network
+from vireid.training.batches import Batch, PartMaps, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
 from vireid.training.failed_step import FAILED, NotFiniteError, check_finite, save_failed_step
-from vireid.training.global_batch import gather_batch
 from vireid.training.log import RunLog, StepReport
 from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
 from vireid.training.processes import Precision, join_processes
+from vireid.training.step import Criterion, LossBatch, Steps
 from vireid.training.step_inputs import StepInputs, make_inputs, one_ahead
 from vireid.transforms import View, generator
 from vireid.types import Records, VireidError
 
-__all__ = ["Criterion", "LossBatch", "TrainingStopped", "fit"]
-
-LossBatch = Literal["global", "local"]
-"""Over whose rows the losses of processes that train together go: those of all of them, or each over its own."""
-
-Criterion = Callable[[NetworkOutput, Targets], Mapping[str, Tensor]]
-"""From the network's output and what its rows should be to named, weighted loss terms; their sum is the loss."""
+__all__ = ["STATE", "TrainingStopped", "fit"]
 
 STATE = "state.pt"
 
@@ -206,14 +200,23 @@ def fit(
             inputs=[inputs_of(key, source_of_batches[key]) for key in keys],
             paths=[records.paths[np.concatenate([rows.visible, rows.infrared])].tolist() for rows in drawn],
             seeds=[source(*key, "network").initial_seed() for key in keys],
-            network=network.state_dict() if at_once else None,
+            network=network.state_dict() if taken.looks_at_once else None,
         )
 
+    taken = Steps(
+        fabric=fabric,
+        module=module,
+        optimizer=optimizer,
+        criterion=criterion,
+        streams=len(network.streams),
+        an_epoch=steps,
+        accumulate=accumulate,
+        loss_batch=loss_batch,
+        seed_of=lambda epoch, batch: source(epoch, batch, "network").initial_seed(),
+    )
     prepared = one_ahead((inputs_of(key, batch) for key, batch in zip(order, batches)), fabric.device)
     forked = [fabric.device.index or 0] if fabric.device.type == "cuda" else []
     log = RunLog(out, keep_steps=first * steps + done) if fabric.is_global_zero else None
-    # Where nothing has to be waited for, a loss is looked at before the optimiser takes it.
-    at_once = fabric.device.type == "cpu" and processes == 1
     try:
         with log or nullcontext(), torch.random.fork_rng(devices=forked):
             for epoch in range(first, epochs):
@@ -222,37 +225,19 @@ def fit(
                 module.train()
                 pending: list[dict[str, Tensor]] = []
                 for step in range(done if epoch == first else 0, steps):
-                    at = {"step": epoch * steps + step, "epoch": epoch}
-                    totals: dict[str, Tensor] = {}
-                    seen = 0
-                    for part in range(accumulate):
-                        inputs = next(prepared)
-                        # Layers that draw (stochastic depth, dropout) take the global state; it is put back at the end.
-                        torch.manual_seed(source(epoch, step * accumulate + part, "network").initial_seed())
-                        output, targets = module(inputs.views), inputs.targets
-                        if processes > 1 and loss_batch == "global":
-                            output, targets = gather_batch(fabric, output, targets, streams=len(network.streams))
-                        terms = criterion(output, targets)
-                        fabric.backward(torch.stack(list(terms.values())).sum() / accumulate)
-                        for name, term in terms.items():
-                            totals[name] = totals.get(name, 0) + term.detach() / accumulate
-                        seen += len(inputs.targets.labels) * processes
-                    if at_once:
-                        check_finite({name: float(value) for name, value in totals.items()}, **at)
-                    optimizer.step()
-                    optimizer.zero_grad()
+                    totals, seen = taken.take(epoch, step, prepared)
                     pending.append(totals)
                     last = step == steps - 1
                     due = last or len(pending) == log_every
                     stopping = not last and (due or processes == 1) and _any_stops(fabric, stop)
                     if due or stopping:
-                        for report in _reports(
-                            fabric, pending, **at, learning_rate=learning_rate * factor, images=seen
-                        ):
-                            if log:
+                        at = {"step": epoch * steps + step, "epoch": epoch}
+                        reports = _reports(fabric, pending, **at, learning_rate=learning_rate * factor, images=seen)
+                        pending = []
+                        if log:
+                            for report in reports:
                                 log.write(report)
                                 on_step(report)
-                        pending = []
                     if stopping:
                         if log:
                             log.flush()
