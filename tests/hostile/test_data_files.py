@@ -93,7 +93,7 @@ def test_a_changed_byte_of_a_matlab_file_is_harmless(tmp_path, harmless, place, 
     harmless(read_matlab_file, tmp_path / "a.mat", "id")
 
 
-@pytest.mark.parametrize("find", sorted(FINDS.iterdir()), ids=lambda find: find.name)
+@pytest.mark.parametrize("find", sorted(set(FINDS.iterdir()) - set(FINDS.glob("*.pt"))), ids=lambda find: find.name)
 def test_what_broke_a_reader_once_is_harmless(tmp_path, harmless, find):
     file = tmp_path / f"find{find.suffix}"
     file.write_bytes(find.read_bytes())

@@ -1,5 +1,6 @@
 """Files of torch.save from anybody: training states and published checkpoints."""
 
+import codecs
 import io
 import os
 import pickle
@@ -8,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +19,7 @@ from vireid.models import import_reference
 from vireid.models.reference_file import numbers_of, read_reference_file
 from vireid.training.checkpoint import load_state
 
+FINDS = Path(__file__).parent / "finds"
 READERS = (load_state, read_reference_file)
 
 
@@ -108,6 +111,59 @@ def test_numbers_beside_the_weights_that_would_take_memory_are_left_out(harmless
     content = {"net": {}, "epoch": 3, "loss": torch.zeros(1).expand(10**5, 10**5), "cmc": torch.zeros(20, 10**3)}
     assert not harmless(lambda: found.update(numbers_of(content)))
     assert found == {"epoch": 3}
+
+
+@pytest.mark.parametrize("find", sorted(FINDS.glob("*.pt")), ids=lambda find: find.name)
+def test_what_broke_a_reader_once_is_harmless(harmless, find):
+    for reader in READERS:
+        harmless(reader, find)
+
+
+class Numbers:
+    """Pickled as numpy's own, with a state that is none of numpy's."""
+
+    def __init__(self, make: Any, arguments: tuple[Any, ...], state: Any = None) -> None:
+        self.reduced = (make, arguments) if state is None else (make, arguments, state)
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+REBUILD, SCALAR = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+KIND = np.dtype("f8")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Numbers(np.ndarray, ((10**6, 10**6),)),
+        Numbers(np.dtype, ("O",)),
+        Numbers(np.dtype, ("f8",), (3, "<", None, None, None, 2**31 - 1, 2**31 - 1, 2**31 - 1)),
+        Numbers(np.dtype, ("f8",), (3, "!", None, None, None, -1, -1, 0)),
+        Numbers(np.dtype, ("f8",), (4, "<", ("a",), ("a",), {"a": (KIND, 10**9)}, 10**9, 8, 0)),
+        Numbers(np.dtype, ("f8",), 7),
+        Numbers(REBUILD, (np.ndarray, (10**12,), b"b")),
+        Numbers(REBUILD, (np.ndarray, (0,), b"b"), (1, (10**9,), KIND, False, b"")),
+        Numbers(REBUILD, (np.ndarray, (0,), b"b"), (1, (2,), KIND, False, [1, 2])),
+        Numbers(REBUILD, (np.ndarray, (0,), b"b"), (1, (1,), "f8", False, bytes(8))),
+        Numbers(SCALAR, (KIND, b"")),
+        Numbers(SCALAR, (KIND, bytes(16))),
+        Numbers(SCALAR, (7, bytes(8))),
+        Numbers(codecs.encode, ("a", "utf-7")),
+    ],
+    ids=range(14),
+)
+def test_numbers_of_no_numpy_are_harmless(tmp_path, harmless, value):
+    (tmp_path / "f.pt").write_bytes(saved({"net": {"a": torch.zeros(1)}, "cmc": value}))
+    harmless(lambda: numbers_of(read_reference_file(tmp_path / "f.pt")))
+
+
+def test_numbers_of_numpy_are_read_as_it_wrote_them(tmp_path):
+    curve = np.linspace(0, 1, 20)
+    content = {"cmc": curve, "mAP": np.float32(0.25), "epoch": np.int64(3), "big": np.array(0.5, dtype=">f8")}
+    (tmp_path / "f.pt").write_bytes(saved({"net": {"a": torch.zeros(1)}, **content}))
+    ranks = {f"rank-{rank}": curve[rank - 1] for rank in (1, 5, 10, 20)}
+    assert numbers_of(read_reference_file(tmp_path / "f.pt")) == ranks | {"mAP": 0.25, "epoch": 3, "big": 0.5}
 
 
 def test_a_published_checkpoint_of_absurd_width_is_refused(tmp_path, harmless):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from vireid.models.plain_numbers import PlainArray, plain_numbers
 from vireid.models.tensor_file import read_tensor_file
 from vireid.types import VireidError
 
@@ -28,15 +28,8 @@ def read_reference_file(path: Path) -> Mapping[str, Any]:
     """
     if not path.is_file():
         raise VireidError(f"there is no checkpoint file {path}; name the file that the authors published")
-    # Scores of the reference repositories are numpy numbers, written under the module name of an older numpy.
-    names = ("numpy.core.multiarray", "numpy._core.multiarray")
-    rebuild = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    kinds = [type(np.dtype(number)) for number in (np.float64, np.float32, np.int64)]
-    plain: list[Any] = [np.ndarray, np.dtype, codecs.encode, *kinds]
-    plain += [(rebuild, f"{name}._reconstruct") for name in names] + [(scalar, f"{name}.scalar") for name in names]
     try:
-        content = read_tensor_file(path, also=plain, mmap=True)
+        content = read_tensor_file(path, also=plain_numbers(), mmap=True)
     # Each kind of damage raises an error of its own, from six modules.
     except Exception as error:
         code = re.search(r"GLOBAL ([\w.]+) (was|whose)", str(error))
@@ -81,7 +74,8 @@ def tensors_of(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
 def numbers_of(content: Mapping[str, Any]) -> dict[str, int | float]:
     """The plain numbers beside the weights; of a CMC curve those that tables show."""
     found: dict[str, int | float] = {}
-    for key, value in content.items():
+    for key, held in content.items():
+        value = held.values if isinstance(held, PlainArray) else held
         if key == "net" or not isinstance(value, int | float | np.ndarray | np.generic | Tensor):
             continue
         if np.ndim(value) > 1:
