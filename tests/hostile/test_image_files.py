@@ -6,6 +6,8 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from vireid.cli.search_gallery import _content
 from vireid.data import load_image
 from vireid.data.images import decode_image
+from vireid.retrieval import Sighting
+from vireid.service.image_shelf import ImageShelf
 from vireid.service.uploads import check_image, readable
+from vireid.types import Modality
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (24, 12, 3), dtype=np.uint8)
+PROFILE = b"a\0\0" + zlib.compress(bytes(900_000))
 LIMITS = {"max_pixels": 4_000_000, "max_side": 4_000}
 quick = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -123,8 +130,43 @@ def test_pixels_that_unpack_to_far_more_are_harmless(harmless):
     harmless(decode, png(4, 4, data=bytes(200_000_000)))
 
 
+@pytest.mark.parametrize("reader", [decode, upload])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: png(4, 4, data=bytes(52), before=chunk(b"aaAa", b"") * 200_000), "far too many small pieces"),
+        (lambda: png(4, 4, data=bytes(52), before=chunk(b"iCCP", PROFILE) * 9_000), "far too many small pieces"),
+        (lambda: SEEDS["jpeg"][:2] + b"\xff" * 2_000_000 + SEEDS["jpeg"][2:], "far too many small pieces"),
+        (lambda: SEEDS["jpeg"][:2] + b"\xff\xe5\0\2" * 500_000 + SEEDS["jpeg"][2:], "far too many small pieces"),
+        (lambda: png(4, 4, data=bytes(52), before=chunk(b"aaAa", bytes(17_000_000))), "bytes beside its pixels"),
+    ],
+    ids=["chunks", "profiles", "fill", "segments", "large"],
+)
+def test_a_header_without_end_is_given_up(harmless, reader, make, message):
+    assert message in harmless(reader, make())
+
+
+@pytest.mark.parametrize("reader", [decode, upload])
+def test_scans_without_end_are_given_up(harmless, reader):
+    content = encoded("JPEG", progressive=True)
+    last = content.rfind(b"\xff\xda")
+    scan = content[last:-2]
+    assert not harmless(reader, content[:last] + scan * 50 + content[-2:])
+    # 8 MB of such scans take a day at 25 million pixels.
+    assert "more than 100 scans" in harmless(reader, content[:last] + scan * 30_000 + content[-2:])
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path, harmless):
+    with (tmp_path / "a.png").open("wb") as stream:
+        stream.write(SEEDS["png"])
+        stream.truncate(10**12)  # takes no room on the disk
+    message = harmless(load_image, tmp_path / "a.png")
+    assert "at most 80000000 bytes, but" in message
+    assert "has 1000000000000" in message
+
+
 def test_many_chunks_and_frames_are_harmless(harmless):
-    harmless(decode, png(4, 4, data=bytes(52), before=chunk(b"tEXt", b"a\0b") * 50_000))
+    harmless(decode, png(4, 4, data=bytes(52), before=chunk(b"tEXt", b"a\0b") * 1_000))
     harmless(decode, png(4, 4, data=bytes(52), before=chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))))
     information = PngImagePlugin.PngInfo()
     for number in range(2_000):
@@ -161,3 +203,16 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, harmless, make:
 def test_odd_names_stay_on_one_line(tmp_path, harmless, name):
     (tmp_path / name).write_bytes(b"no image")
     assert "is no JPEG, PNG or BMP image" in harmless(load_image, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["pipe", "zero", "folder", "endless"])
+def test_a_gallery_that_names_no_image_is_not_read_for_ever(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    with (tmp_path / "endless").open("wb") as stream:
+        stream.truncate(10**12)
+    sighting = Sighting(key="0" * 64, path=str(tmp_path / name), modality=Modality.VISIBLE)
+    config: Any = SimpleNamespace(gallery=str(tmp_path), gallery_root=tmp_path)
+    assert _content(config, sighting) is None
+    assert ImageShelf(kept=None, root=tmp_path).read(sighting) is None

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from vireid.cli.main import main
+from vireid.data import guarded_file
 from vireid.data.listing import walk_images
 from vireid.retrieval import (
     Added,
@@ -143,8 +144,8 @@ def test_what_is_refused(embedder, gallery, crops, tmp_path, monkeypatch):
     (tmp_path / "hollow").mkdir()
     with pytest.raises(VireidError, match=r"there are no images in .*hollow"):
         index_folder(embedder, gallery, tmp_path / "hollow")
-    monkeypatch.setattr(indexing, "MOST_BYTES", 1 << 10)
-    with pytest.raises(VireidError, match=r"at most 0 MiB, but .*\.jpg is larger; crop it"):
+    monkeypatch.setattr(guarded_file, "MAX_BYTES", 1 << 10)
+    with pytest.raises(VireidError, match=r"at most 1024 bytes, but .*\.jpg has \d+; save it as a JPEG"):
         index_folder(embedder, gallery, crops)
     assert gallery.count() == 0
 
@@ -238,7 +239,7 @@ def test_sigterm_ends_indexing_cleanly_and_it_goes_on(crops, tiny_run, tmp_path)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert "terminated: what was added stays; start the same command again to go on" in " ".join(said.split())
+    assert "vireid: terminated; what was added stays: start the same command again to go on" in " ".join(said.split())
     assert "Traceback" not in said
     count = len(list(walk_images(crops)))
     with open_gallery(gallery) as opened:

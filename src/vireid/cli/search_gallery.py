@@ -19,6 +19,7 @@ from vireid.cli.console import console, printable, progress_bar, progress_consol
 from vireid.cli.device import accelerator_for, pick_device
 from vireid.cli.sightings import conditions_of, shown_time
 from vireid.data import load_image
+from vireid.data.guarded_file import read_image_file
 from vireid.data.images import decode_image
 from vireid.figures import Tile, rank_strip
 from vireid.retrieval import Conditions, Embedder, Gallery, Match, Sighting, fuse, open_gallery, records_of_images
@@ -209,8 +210,8 @@ def _content(config: SearchConfig, sighting: Sighting) -> bytes | None:
     roots = [root for root in (config.gallery_root, Path(config.gallery)) if root is not None]
     for file in [Path(sighting.path), *(root / sighting.path for root in roots)] if sighting.path else []:
         try:
-            content = file.read_bytes()
-        except (OSError, ValueError):
+            content = read_image_file(file)
+        except (OSError, ValueError, VireidError):
             continue
         if hashlib.sha256(content).hexdigest() == sighting.key:
             return content

@@ -16,6 +16,7 @@ from jaxtyping import Int
 
 from vireid.data.faults import FaultError
 from vireid.data.in_threads import in_threads
+from vireid.data.listing import check_regular
 from vireid.types import Records, VireidError, write_atomically
 
 __all__ = ["digest_of", "image_digests", "stamps_file"]
@@ -80,8 +81,13 @@ def digest_of(file: Path) -> bytes:
     Raises:
         VireidError: the file is not there or cannot be read.
     """
+    digest = hashlib.blake2b(digest_size=16)
     try:
-        return hashlib.blake2b(file.read_bytes(), digest_size=16).digest()
+        check_regular(file)
+        with file.open("rb") as stream:
+            while block := stream.read(2**20):
+                digest.update(block)
+        return digest.digest()
     except OSError as error:
         raise _unreadable(file, error) from None
 
@@ -97,7 +103,7 @@ def _stamp(file: Path) -> list[int]:
 def _unreadable(file: Path, error: OSError) -> FaultError:
     if isinstance(error, FileNotFoundError):
         return FaultError(f"there is no image {file}", what_to_do="copy it from the data set again")
-    return FaultError(f"{file} cannot be read: {error.strerror}", what_to_do="copy it from the data set again")
+    return FaultError(f"{file} cannot be read: {error.strerror or error}", what_to_do="copy it from the data set again")
 
 
 def _load(file: Path) -> dict[str, list[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vireid.data.faults import FaultError
+from vireid.data.image_digests import digest_of
 from vireid.data.images import load_image
 from vireid.data.in_threads import in_threads
 
@@ -107,7 +107,7 @@ def scan_images(
 def _look(root: Path, path: str) -> ImageFacts:
     try:
         image = load_image(root / path)
-        digest = hashlib.blake2b((root / path).read_bytes(), digest_size=16).digest()
+        digest = digest_of(root / path)
     except FaultError as error:
         return ImageFacts(path=path, error=error.fault.what.removeprefix(f"{root / path} "))
     except OSError as error:

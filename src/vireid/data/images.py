@@ -7,22 +7,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from vireid.data.faults import FaultError
+from vireid.data.guarded_file import GuardedFile, check_bytes
 from vireid.data.listing import check_regular
+from vireid.data.upright_pixels import add_low_bytes, upright_pixels
 
-__all__ = ["MAX_PIXELS", "decode_image", "load_image", "open_image"]
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "decode_image", "load_image", "open_image"]
 
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 25_000_000
+"""Of one image: the photographs of today's phones, and three times a camera of 3840 x 2160.
+
+Decoding takes at most 10 bytes a pixel, which a progressive JPEG needs, beside the file itself.
+"""
+
+MAX_SIDE = 100_000
+"""Pixels along a side of one image: decoders hold whole rows."""
 
 _MEND = "copy it from the data set again, or remove it (`vireid doctor --list-bad` lists all such files)"
 _FORMATS = ("JPEG", "PNG", "BMP")
-_ROWS = 64
 _ORIENTATION = 0x0112  # the EXIF tag
+# Gray with alpha is four bytes a pixel, of which the second is the low one of gray.
+_LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
 
 
 def load_image(file: Path) -> UInt8[np.ndarray, "h w 3"]:
@@ -36,12 +45,10 @@ def load_image(file: Path) -> UInt8[np.ndarray, "h w 3"]:
         file: the image; its content decides, not its suffix.
 
     Raises:
-        VireidError: no such file, an empty or truncated one, no image, or one of more than 64 million pixels (refused
-            from its header, before any memory is taken).
+        VireidError: no such file, an empty or truncated one, no image, one of more than 25 million pixels or 100,000
+            along a side (refused from its header, before any memory is taken), or a file of more than 80 MB.
     """
-    with open_image(file, formats=_FORMATS, mend=_MEND) as image:
-        upright = ImageOps.exif_transpose(_to_rgb(image, file))
-        return np.array(upright, dtype=np.uint8)
+    return _decode(file, None, _MEND)
 
 
 def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
@@ -54,9 +61,7 @@ def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
     Raises:
         VireidError: see `load_image`.
     """
-    with open_image(Path(name), formats=_FORMATS, mend="give a whole JPEG, PNG or BMP", content=content) as image:
-        upright = ImageOps.exif_transpose(_to_rgb(image, content))
-        return np.array(upright, dtype=np.uint8)
+    return _decode(Path(name), content, "give a whole JPEG, PNG or BMP")
 
 
 @contextmanager
@@ -72,15 +77,13 @@ def open_image(
         content: what the file holds, where it has been read already; then ``file`` is a name for messages only.
 
     Raises:
-        VireidError: no such file, an empty or truncated one, none of these formats, one of more than 64 million pixels
-            (refused from its header, before any memory is taken), or anything that fails inside the block.
+        VireidError: no such file, an empty or truncated one, none of these formats, one that is too large (see
+            `load_image`), or anything that fails inside the block.
     """
     try:
-        if content is None:
-            check_regular(file)
-        with Image.open(file if content is None else io.BytesIO(content), formats=formats) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise _too_large(file, f"{image.width} x {image.height}")
+        with _guarded(file, content) as stream, Image.open(stream, formats=formats) as image:
+            _check_size(image, file)
+            stream.begin_pixels(scans=image.format in ("JPEG", "MPO"))
             yield image
     except FaultError:
         raise
@@ -100,40 +103,40 @@ def open_image(
         ) from error
 
 
-def _to_rgb(image: Image.Image, source: Path | bytes) -> Image.Image:
-    """8-bit RGB with the orientation of the original still noted."""
-    raw_mode = str(image.tile[0].args) if isinstance(image, ImageFile.ImageFile) and image.tile else ""
-    orientation = image.getexif().get(_ORIENTATION, 1)  # this decodes a PNG, and its raw mode is then forgotten
-    if image.mode.startswith("I;16") or image.mode == "I":
-        converted = Image.fromarray(_scale_down(np.asarray(image))).convert("RGB")
-    elif "16B" in raw_mode:
-        # Pillow keeps only the high byte of 16-bit colour.
-        image.load()
-        content = source if isinstance(source, bytes) else source.read_bytes()
-        pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-        if pixels is None or pixels.dtype != np.uint16:
-            raise OSError("16-bit colour that OpenCV cannot decode")
-        colours = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-        converted = Image.fromarray(_scale_down(colours))
-    elif image.mode == "P" and "transparency" in image.info:
-        converted = image.convert("RGBA").convert("RGB")
+def _guarded(file: Path, content: bytes | None) -> GuardedFile:
+    if content is None:
+        check_regular(file)
+        size = file.stat().st_size
     else:
-        converted = image.convert("RGB")
-    converted.getexif()[_ORIENTATION] = orientation
-    return converted
+        size = len(content)
+    check_bytes(file, size)
+    return GuardedFile(io.FileIO(file) if content is None else io.BytesIO(content), size)
 
 
-def _scale_down(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError(f"gray values must lie in 0 .. 65535, got {values.min()} .. {values.max()}")
-    scaled = np.empty(values.shape, dtype=np.uint8)
-    for start in range(0, len(values), _ROWS):  # a few rows at a time: the sums are four times as large as the image
-        scaled[start : start + _ROWS] = (values[start : start + _ROWS].astype(np.uint32) + 128) // 257
-    return scaled
+def _decode(file: Path, content: bytes | None, mend: str) -> UInt8[np.ndarray, "h w 3"]:
+    with open_image(file, formats=_FORMATS, mend=mend, content=content) as image:
+        raw_mode = str(image.tile[0].args) if image.tile else ""
+        orientation = image.getexif().get(_ORIENTATION, 1)  # this decodes a PNG, and its raw mode is then forgotten
+        image.load()
+        pixels = upright_pixels(image, orientation)
+    if raw_mode in _LOW_BYTES:
+        # Pillow keeps only the high byte of 16-bit colour, unless it is told that the low one comes first.
+        with open_image(file, formats=_FORMATS, mend=mend, content=content) as image:
+            image.tile = [image.tile[0]._replace(args=_LOW_BYTES[raw_mode])]
+            image.load()
+            add_low_bytes(pixels, image.getchannel(1) if raw_mode == "LA;16B" else image, orientation)
+    return pixels
 
 
-def _too_large(file: Path, size: str) -> FaultError:
+def _check_size(image: ImageFile.ImageFile, file: Path) -> None:
+    """Refuse what would take too much memory; a JPEG of four inks takes a third more than one of three colours."""
+    most = MAX_PIXELS * 3 // 4 if image.mode == "CMYK" else MAX_PIXELS
+    if image.width * image.height > most or max(image.size) > MAX_SIDE:
+        raise _too_large(file, f"{image.width} x {image.height}", most)
+
+
+def _too_large(file: Path, size: str, most: int = MAX_PIXELS) -> FaultError:
     return FaultError(
-        f"{file} must have at most {MAX_PIXELS} pixels, got {size}",
+        f"{file} must have at most {most} pixels and {MAX_SIDE} along a side, got {size}",
         what_to_do="crop it to the person; a crop is seldom larger than 1000 x 500",
     )

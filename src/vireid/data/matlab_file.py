@@ -92,7 +92,7 @@ def _matrix(body: memoryview, order: str, depth: int = 0) -> np.ndarray:
     count = math.prod(sides)
     word = struct.unpack(f"{order}II", flags[1])[0]
     number, complex_numbers = word & 0xFF, bool(word & _COMPLEX)
-    if min(sides) < 0 or len(sides) < 2 or count > len(body):
+    if min(sides) < 0 or len(sides) < 2 or max(count, *sides) > len(body):
         raise ValueError(f"it holds a matrix of {sides} in {len(body)} bytes")
     if number == _CELLS:
         if len(values) != count or depth > _DEEPEST:

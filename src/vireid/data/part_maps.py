@@ -49,7 +49,7 @@ def load_part_maps(
         height, width: of every map, in pixels.
 
     Raises:
-        VireidError: a map with another number in it, of another kind of pixels, damaged or of more than 64 million
+        VireidError: a map with another number in it, of another kind of pixels, damaged or of more than 25 million
             pixels, by its path; parts, a size or a row out of range.
     """
     if height < 1 or width < 1 or not 1 <= parts <= UNKNOWN_PART:

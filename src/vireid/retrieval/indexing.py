@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 from torch.utils.data import Dataset
 
+from vireid.data.guarded_file import read_image_file
 from vireid.data.load_ahead import load_ahead
 from vireid.retrieval.gallery import Added, Gallery
 from vireid.retrieval.image_embedder import Embedder, Prepared
@@ -22,10 +23,7 @@ from vireid.retrieval.sighting import Sighting
 from vireid.retrieval.sources import Level, Source, TimeFrom, sources_of_folder
 from vireid.types import Modality, VireidError
 
-__all__ = ["MOST_BYTES", "index_folder", "index_sources"]
-
-MOST_BYTES = 512 << 20
-"""A larger file is no image that could be decoded: 64 million pixels of 16-bit colour and alpha take as much."""
+__all__ = ["index_folder", "index_sources"]
 
 _CHUNK = 16  # images that a thread reads at a time
 _AT_ONCE = 512  # sightings that are added at a time: each time waits for the disk
@@ -176,13 +174,9 @@ class _Reader(Dataset[Any]):
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
+        return read_image_file(path)
     except OSError as error:
         raise VireidError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(content) > MOST_BYTES:
-        raise VireidError(f"an image file has at most {MOST_BYTES >> 20} MiB, but {path} is larger; crop it")
-    return content
 
 
 def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

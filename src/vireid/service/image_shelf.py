@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from vireid.data.guarded_file import read_image_file
 from vireid.retrieval import Sighting
 from vireid.service.uploads import KINDS, kind_of
 from vireid.types import VireidError, write_atomically
@@ -81,8 +82,8 @@ class ImageShelf:
         """Content and media type; None where there is no image, or another than the one that was embedded."""
         for file in self._files(sighting):
             try:
-                content = file.read_bytes()
-            except OSError:
+                content = read_image_file(file)
+            except (OSError, VireidError):
                 continue
             kind = kind_of(content)
             if kind is not None and hashlib.sha256(content).hexdigest() == sighting.key:

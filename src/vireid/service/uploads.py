@@ -6,6 +6,7 @@ import io
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from vireid.data.guarded_file import GuardedFile
 from vireid.types import VireidError
 
 __all__ = ["KINDS", "TooLargeError", "UnknownTypeError", "check_image", "kind_of", "readable"]
@@ -39,7 +40,8 @@ def check_image(content: bytes, name: str, *, max_pixels: int, max_side: int) ->
     rule = f"an image may have at most {max_pixels} pixels and {max_side} along a side"
     todo = "crop it to the person; a crop is seldom larger than 1000 x 500"
     try:
-        with Image.open(io.BytesIO(content), formats=tuple(KINDS)) as image:
+        stream = GuardedFile(io.BytesIO(content), len(content))
+        with Image.open(stream, formats=tuple(KINDS)) as image:
             width, height = image.size
     except UnidentifiedImageError:
         raise UnknownTypeError(
