@@ -97,6 +97,37 @@ def test_settings_of_any_kind_are_harmless(harmless, changes):
     harmless(read_settings, SETTINGS | changes, root=Path("r"), out=Path("o"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("network.height", "64", "int, got '64'"),
+        ("network.height", 64.0, "int, got 64.0"),
+        ("network.height", True, "int, got True"),
+        ("epochs", 10**400, "int, got 1000"),
+        ("epochs", None, "int, got None"),
+        ("optimizer.learning_rate", float("nan"), "float, got nan"),
+        ("optimizer.learning_rate", float("inf"), "float, got inf"),
+        ("loss.alpha", "x", "float | None, got 'x'"),
+        ("network.mimb", 1, "bool, got 1"),
+        ("network.streams", "many", "'dual'], got 'many'"),
+        ("network.last_stride", True, ", got True"),
+        ("network.nonlocal_blocks", [0, 2, 3], "tuple[int, int, int, int], got [0, 2, 3]"),
+        ("optimizer.milestones", [[1]], "tuple[int, ...], got [[1]]"),
+        ("network.backbone", ["a"], "str, got ['a']"),
+        ("part_maps", 7, "Path | None, got 7"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_by_its_name(harmless, name, value, kind):
+    message = harmless(read_settings, SETTINGS | {name: value}, root=Path("r"), out=Path("o"))
+    assert f"{name} must be " in message
+    assert kind in message
+
+
+def test_settings_come_back_as_they_were():
+    config = TrainConfig(root=Path("r"), out=Path("o"), recipe=RecipeConfig())
+    assert read_settings(json.loads(json.dumps(write_settings(config))), root=Path("r"), out=Path("o")) == config
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", DEEP.encode(), b"\xff", b'{"format": 1}', b'{"format": {}}', b"1e999"])
 def test_a_header_of_a_pixel_cache_that_is_none_is_said_to_be_damaged(tmp_path, harmless, content):
     store = PixelStore(tmp_path, height=4, width=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from vireid.cli.config import TrainConfig
 from vireid.cli.recipe_config import RecipeConfig
+from vireid.cli.setting_kinds import is_of_kind, name_of_kind
 from vireid.types import VireidError
 
 __all__ = ["read_settings", "write_settings"]
@@ -41,7 +43,7 @@ def read_settings(settings: Mapping[str, Any], *, root: Path, out: Path) -> Trai
         root, out: in place of those of the run.
 
     Raises:
-        VireidError: a setting that this version does not know.
+        VireidError: a setting that this version does not know, or a value of another kind than the setting has.
     """
     try:
         return _read(settings, root=root, out=out)
@@ -63,7 +65,7 @@ def _read(settings: Mapping[str, Any], *, root: Path, out: Path) -> TrainConfig:
     return config
 
 
-def _build(kind: Any, settings: Mapping[str, Any], **ready: Any) -> Any:
+def _build(kind: Any, settings: Mapping[str, Any], prefix: str = "", **ready: Any) -> Any:
     """A configuration class from its settings by dotted names."""
     types = typing.get_type_hints(kind)
     values = dict(ready)
@@ -72,11 +74,13 @@ def _build(kind: Any, settings: Mapping[str, Any], **ready: Any) -> Any:
             continue
         of_entry = types[entry.name]
         if dataclasses.is_dataclass(of_entry):
-            prefix = f"{entry.name}."
-            inner = {name[len(prefix) :]: value for name, value in settings.items() if name.startswith(prefix)}
-            values[entry.name] = _build(of_entry, inner)
+            of_inner = f"{entry.name}."
+            inner = {name[len(of_inner) :]: value for name, value in settings.items() if name.startswith(of_inner)}
+            values[entry.name] = _build(of_entry, inner, prefix + of_inner)
         elif entry.name in settings:
             value = settings[entry.name]
+            if not is_of_kind(value, of_entry):
+                raise ValueError(f"{prefix}{entry.name} must be {name_of_kind(of_entry)}, got {reprlib.repr(value)}")
             if value is not None and Path in (of_entry, *typing.get_args(of_entry)):
                 value = Path(value)
             values[entry.name] = tuple(value) if isinstance(value, list) else value
