@@ -40,8 +40,9 @@ UNKNOWN_PART = 255
 """In a part map: nobody labelled this pixel; all over a map: the image has none."""
 
 
-# C0 and C1 controls, line ends of Unicode, and what names of files hold that are no Unicode.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# C0 and C1 controls, line ends of Unicode, what turns the order of the text around it, and what names of files hold
+# that are no Unicode.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LONGEST_MESSAGE = 4000
 
 

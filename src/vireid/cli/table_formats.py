@@ -48,7 +48,7 @@ def comparison_markdown(table: Comparison) -> str:
 
 def _literal(text: str) -> str:
     """A text in which nothing means anything to Markdown; an underscore within a word never does."""
-    return re.sub(r"[\\*`]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+    return re.sub(r"[\\*`<\[~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
 def comparison_latex(table: Comparison) -> str:
@@ -93,29 +93,38 @@ def comparison_latex(table: Comparison) -> str:
 
 
 def comparison_csv(tables: Sequence[Comparison]) -> str:
-    """Every row of every table at full precision, empty where there is no number."""
+    """Every row of every table at full precision, empty where there is no number.
+
+    Words that a spreadsheet would take for a formula begin with a quote mark.
+    """
     return to_csv(
         [
             {
                 "dataset": table.dataset,
                 "setting": table.setting,
-                "group": group.title,
+                "group": _word(group.title),
                 "comparable": _yes(group.comparable),
-                "method": row.method,
+                "method": _word(row.method),
                 "ours": _yes(row.ours),
                 "year": row.year,
-                "venue": row.venue,
+                "venue": _word(row.venue),
                 **{name: _full(rate) for name, rate in zip(RATES, row.rates)},
                 **{f"{name}_std": _full(rate) for name, rate in zip(RATES, row.spread or [None] * len(RATES))},
                 "runs": row.runs if row.ours else None,
-                "notes": "; ".join(row.notes),
-                "source": row.source,
+                "notes": _word("; ".join(row.notes)),
+                "source": _word(row.source),
             }
             for table in tables
             for group in table.groups
             for row in group.rows
         ]
     )
+
+
+def _word(text: str) -> str:
+    """A name that acts neither on a terminal nor on a spreadsheet."""
+    text = printable(text)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 class _Marks:

@@ -13,6 +13,7 @@ from vireid.evaluation import StoredResult
 from vireid.evaluation.standing import TABLES
 from vireid.sharing.described_run import DescribedRun
 from vireid.sharing.papers import papers_of
+from vireid.types import printable
 
 __all__ = ["LAYOUTS", "card_body", "plain", "title_of"]
 
@@ -59,7 +60,7 @@ def plain(value: Any) -> str:
         return NOT_KNOWN
     # Half a character, which JSON can name, is none that a file can hold.
     words = str(value).encode("utf-8", "replace").decode()
-    return re.sub(r"\s+", " ", re.sub(r"[`<>\[\]*]", " ", words.replace("|", "/"))).strip()
+    return printable(re.sub(r"\s+", " ", re.sub(r"[`<>\[\]*]", " ", words.replace("|", "/"))).strip())
 
 
 def _identity(run: DescribedRun) -> dict[str, Any]:
