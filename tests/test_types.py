@@ -217,6 +217,17 @@ def test_what_goes_wrong_inside_passes_through_and_leaves_the_old_file(tmp_path,
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_wait_for_the_disk_leaves_no_draft(tmp_path, monkeypatch, error):
+    def end(handle: int) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fsync", end)
+    with pytest.raises(error), write_atomically(tmp_path / "file.txt") as draft:
+        draft.write_text("new")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path):
     file = tmp_path / "file.npz"
     Embeddings(features=FEATURES, paths=PATHS).save(file)

@@ -444,9 +444,11 @@ class write_atomically:  # noqa: N801 - a context manager that reads as a verb
                 os.umask(mask)
                 self._draft.chmod(0o666 & ~mask)
                 self._draft.replace(self.file)
-            except OSError as failure:
+            except BaseException as failure:  # Ctrl-C, too, while the disk is waited for
                 self._draft.unlink(missing_ok=True)
-                raise self._failure(failure) from failure
+                if isinstance(failure, OSError):
+                    raise self._failure(failure) from failure
+                raise
             return
         self._draft.unlink(missing_ok=True)
         if isinstance(error, OSError):

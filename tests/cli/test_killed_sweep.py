@@ -167,7 +167,8 @@ def test_sigterm_ends_the_filling_of_a_cache_cleanly_and_it_goes_on(vireid, tiny
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == TERMINATED
-    assert "the images that were cached stay; start the same command again" in " ".join(said.split())
+    ended = "vireid: terminated; the images that were cached stay: start the same command again to go on"
+    assert ended in " ".join(said.split())
     assert "Traceback" not in said
     assert not out.exists(), "no run was begun"
     everything = len(read("sysu", tiny_world, splits=("train",)))

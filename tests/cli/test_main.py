@@ -9,10 +9,12 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
 import vireid as package
 from vireid.cli import doctor as doctor_module
 from vireid.cli.main import main
+from vireid.cli.termination import TERMINATED
 from vireid.types import VireidError
 
 COMMANDS = ("synth", "doctor", "train", "sweep", "import", "evaluate", "embed", "search", "index", "gallery", "demo")
@@ -206,6 +208,25 @@ def test_a_fault_of_the_library_keeps_its_traceback(monkeypatch, capsys):
     err = capsys.readouterr().err
     assert "ZeroDivisionError: oh" in err
     assert "please report it" in err
+
+
+def test_a_process_that_lost_another_of_its_job_says_so(vireid, monkeypatch, capsys):
+    lost = RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer")
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    said = vireid(*failing(monkeypatch, lost))
+    assert said == (
+        2,
+        "",
+        "vireid: error: another process of this job has ended, and this one with it; what the other said tells why\n",
+    )
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: False)
+    assert main(failing(monkeypatch, lost)) == 2
+    assert "a fault of vireid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("code", "said"), [(TERMINATED, "vireid: terminated\n"), (2, "")])
+def test_termination_is_exit_code_143_and_says_so(vireid, monkeypatch, code, said):
+    assert vireid(*failing(monkeypatch, SystemExit(code))) == (code, "", said)
 
 
 def test_an_interrupt_is_exit_code_130(vireid, monkeypatch):

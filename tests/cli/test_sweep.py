@@ -19,6 +19,7 @@ from vireid.cli.recipe_config import OptimizerConfig
 from vireid.cli.recipes import RECIPES
 from vireid.cli.sweep import sweep
 from vireid.cli.sweeps import Cell
+from vireid.cli.termination import kept_after
 from vireid.data import read
 from vireid.types import VireidError
 
@@ -146,9 +147,9 @@ def test_a_cell_killed_between_training_and_scoring_is_scored_without_training(c
             raise KeyboardInterrupt
 
         patch.setattr(sweep_cell, "evaluate", die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as ended:
             sweep(config)
-    assert capsys.readouterr().err.endswith("are kept: go on with the same command\n")
+    assert kept_after(ended.value) == "finished cells and every whole epoch are kept: go on with the same command"
     weights = config.out / "plain" / "seed-0" / "weights.safetensors"
     written = weights.stat().st_mtime_ns
     assert not (config.out / "plain" / "seed-0" / "result.json").exists()
@@ -287,8 +288,8 @@ def test_all_trainings_of_a_sweep_share_one_pixel_cache_and_find_the_numbers_of_
 class FakeJob:
     """A job that ends after some looks at it."""
 
-    def __init__(self, looks, message=""):
-        self.looks, self.stopped, self._message = looks, False, message
+    def __init__(self, looks, message="", told=None):
+        self.looks, self._message, self._told = looks, message, told
 
     def done(self):
         self.looks -= 1
@@ -298,7 +299,10 @@ class FakeJob:
         return self._message
 
     def stop(self):
-        self.stopped = True
+        self._told.append("stop")
+
+    def wait(self):
+        self._told.append("wait")
 
 
 def test_no_more_jobs_run_than_there_are_places_and_each_has_one_of_its_own():
@@ -319,12 +323,11 @@ def test_no_more_jobs_run_than_there_are_places_and_each_has_one_of_its_own():
     assert ended == [("b", "broken"), ("c", ""), ("a", ""), ("d", "")]
 
 
-def test_jobs_are_stopped_when_the_sweep_is_interrupted():
-    jobs = []
+def test_all_jobs_are_told_to_stop_before_one_is_waited_for_when_the_sweep_is_interrupted():
+    told = []
 
     def start(name, place):
-        jobs.append(FakeJob(10))
-        return jobs[-1]
+        return FakeJob(10, told=told)
 
     def interrupt(name):
         if name == "b":
@@ -332,7 +335,7 @@ def test_jobs_are_stopped_when_the_sweep_is_interrupted():
 
     with pytest.raises(KeyboardInterrupt):
         sweep_jobs.run_in_jobs("ab", start, jobs=2, pause=0, on_start=interrupt, on_end=lambda name, message: None)
-    assert [job.stopped for job in jobs] == [True, True]
+    assert told == ["stop", "stop", "wait", "wait"]
 
 
 def test_a_killed_process_is_reported_by_its_signal(config, monkeypatch, tmp_path):
@@ -368,7 +371,7 @@ def test_each_place_has_its_gpu_and_its_share_of_the_threads(config, monkeypatch
 
 def test_without_submitit_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(VireidError, match="one more package: pip install 'vireid\\[slurm\\]'"):
+    with pytest.raises(VireidError, match="takes the package submitit, which is not installed"):
         sweep_jobs.start_in_scheduler("local", tmp_path, ())
 
 

@@ -114,6 +114,13 @@ def test_a_run_whose_weights_could_not_be_saved_is_resumed_to_the_same(train, ti
     assert all((again[name] == first[name]).all() for name in first)
 
 
+def test_a_run_that_was_killed_before_its_card_gets_one(train, run):
+    (run / "README.md").rename(run / ".README.md.0a1b2c")
+    assert train("--resume").code == 0
+    assert (run / "README.md").is_file()
+    assert not list(run.glob(".*"))
+
+
 def test_a_pixel_cache_changes_no_weight_and_may_come_and_go(train, tiny_world, tiny_run, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     said = train("--cache", cache)
@@ -155,7 +162,9 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_in_the_same_weights(train
         patch.setattr(loop, "save_state", save_and_interrupt)
         said = train("--epochs", 2)
         assert said.code == 130
-        assert "continue with the same command and --resume\nvireid: interrupted\n" in said.err
+        assert said.err.endswith(
+            "vireid: interrupted; every whole epoch is kept: continue with the same command and --resume\n"
+        )
     assert train("--epochs", 2, "--resume").code == 0
     resumed = weights(tmp_path / "run")
     assert train("--epochs", 2, "--out", tmp_path / "whole").code == 0

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -89,15 +91,35 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def command(world: Path, out: Path, *flags: str) -> list[str]:
+def arguments(world: Path, out: Path, *flags: str) -> list[str]:
     what = ["train", "mscmnet-small", "--root", world, "--out", out, "--epochs", "2", "--identities", "4"]
     small = ["--images", "2", "--network.height", "96", "--network.width", "48", "--accelerator", "cpu"]
     # A margin beyond all distances: with the usual one nobody is pushed away in the first steps.
-    return torchrun("-m", "vireid", *what, *small, "--loss.margin", "30", *flags)
+    return [*map(str, what), *small, "--loss.margin", "30", *flags]
+
+
+def command(world: Path, out: Path, *flags: str) -> list[str]:
+    return torchrun("-m", "vireid", *arguments(world, out, *flags))
 
 
 def train(world: Path, out: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(world, out, *flags), env=environment(), capture_output=True, text=True, timeout=200)
+
+
+def train_as_by_srun(world: Path, out: Path) -> list[subprocess.Popen[str]]:
+    """Two processes that nobody watches over, with what srun tells each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"SLURM_STEP_NUM_TASKS": 2, "SLURM_NTASKS": 2, "SLURM_NTASKS_PER_NODE": 2, "SLURM_NODEID": 0}
+    told |= {"SLURM_JOB_ID": 1, "SLURM_JOB_NAME": "vireid", "SLURM_NODELIST": "localhost"}
+    told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    jobs = []
+    for rank in range(2):
+        mine = {name: str(value) for name, value in (told | {"SLURM_PROCID": rank, "SLURM_LOCALID": rank}).items()}
+        run = [sys.executable, "-m", "vireid", *arguments(world, out)]
+        jobs.append(subprocess.Popen(run, env=environment() | mine, stderr=subprocess.PIPE, text=True))
+    return jobs
 
 
 def log_of(out: Path) -> list[dict[str, float]]:
@@ -133,6 +155,39 @@ def test_a_killed_job_resumes_to_the_same_weights(world: Path, unbroken: Path, t
     again = train(world, out, "--resume")
     assert again.returncode == 0, again.stderr
     assert (out / "weights.safetensors").read_bytes() == (unbroken / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "told", [[0, 1], pytest.param([0], marks=pytest.mark.slow), pytest.param([1], marks=pytest.mark.slow)]
+)
+def test_a_job_that_is_told_to_end_saves_and_goes_on_to_the_same_weights(
+    world: Path, unbroken: Path, tmp_path: Path, told: list[int]
+):
+    out = tmp_path / "run"
+    jobs = train_as_by_srun(world, out)
+    try:
+        deadline = time.monotonic() + 150
+        while not (out / "log.jsonl").exists():
+            assert all(job.poll() is None for job in jobs)
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        for rank in told:
+            jobs[rank].terminate()
+        said = [job.communicate(timeout=100)[1] for job in jobs]
+    finally:
+        for job in jobs:
+            job.kill()
+    assert [job.returncode for job in jobs] == [128 + signal.SIGTERM] * 2, said
+    steps = len(log_of(out))
+    assert said[0].endswith(f"terminated; {steps} steps are kept: continue with the same command and --resume\n")
+    assert "vireid" not in said[1]
+    assert "Traceback" not in said[0] + said[1]
+    assert not (out / "weights.safetensors").exists()
+    assert not list(out.glob(".*"))
+    again = train(world, out, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert (out / "weights.safetensors").read_bytes() == (unbroken / "weights.safetensors").read_bytes()
+    assert [line["step"] for line in log_of(out)] == [line["step"] for line in log_of(unbroken)]
 
 
 def test_local_losses_know_fewer_people_than_global_ones(world: Path, unbroken: Path, tmp_path: Path):

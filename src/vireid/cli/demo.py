@@ -20,6 +20,7 @@ from vireid.cli.plan import Plan, make_plan
 from vireid.cli.recipes import RECIPES
 from vireid.cli.sharing import refresh_card
 from vireid.cli.synth import synth
+from vireid.cli.termination import telling_what_is_kept
 from vireid.cli.train import network_arguments, train
 from vireid.data import diagnose
 from vireid.evaluation import Averages, chance, evaluate, store_result
@@ -45,6 +46,11 @@ def demo(config: DemoConfig) -> None:
     Raises:
         VireidError: the made world is faulty, which would be a fault of the library, or what the stages refuse.
     """
+    with telling_what_is_kept("what is done stays: start the same command again to go on"):
+        _run_stages(config)
+
+
+def _run_stages(config: DemoConfig) -> None:
     world, run, results = config.out / WORLD, config.out / RUN, config.out / RESULTS
     _announce("1. A made day-and-night world, in the layout of SYSU-MM01")
     _make_world(world, config.seed)

@@ -11,7 +11,7 @@ from lightning.fabric import Fabric
 
 from vireid.cli.config import EmbedConfig, EvaluateConfig
 from vireid.cli.console import progress_bar, progress_console, quiet_unless_first, say
-from vireid.cli.termination import CACHE_KEPT, ending_on_termination
+from vireid.cli.termination import CACHE_KEPT, telling_what_is_kept
 from vireid.data import PixelCache, open_pixel_cache
 from vireid.models import EmbeddingModel
 from vireid.retrieval import embed_shards
@@ -58,7 +58,7 @@ def _pixel_cache(
     folder: Path, network: EmbeddingModel, records: Records, rows: Int[np.ndarray, " k"]
 ) -> PixelCache | None:
     height, width = network.image_size
-    with ending_on_termination(CACHE_KEPT), progress_bar("caching") as progress:
+    with telling_what_is_kept(CACHE_KEPT), progress_bar("caching") as progress:
         return open_pixel_cache(
             records,
             rows,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from vireid.cli.console import printable, progress_bar, progress_console, say
 from vireid.cli.device import accelerator_for, pick_device
 from vireid.cli.gallery_config import IndexConfig
-from vireid.cli.termination import ending_on_termination
+from vireid.cli.termination import telling_what_is_kept
 from vireid.data import read, read_folder
 from vireid.retrieval import (
     Added,
@@ -51,8 +51,8 @@ def index(config: IndexConfig) -> int:
         if len(broken) < _LISTED:
             broken.append(str(fault))
 
-    kept = "terminated: what was added stays; start the same command again to go on"
-    with ending_on_termination(kept), _opened(config, embedder) as gallery:
+    kept = "what was added stays: start the same command again to go on"
+    with telling_what_is_kept(kept), _opened(config, embedder) as gallery:
         with progress_bar("indexing") as progress:
             added = index_sources(
                 embedder, gallery, sources(), total=total, tags=config.tags, progress=progress, on_broken=note

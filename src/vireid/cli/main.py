@@ -40,9 +40,12 @@ from vireid.cli.recipes import RECIPES, describe
 from vireid.cli.report_config import ReportConfig
 from vireid.cli.reproduce_config import ReproduceConfig
 from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
+from vireid.cli.termination import TERMINATED, ended_by_termination, kept_after
 from vireid.types import VireidError
 
 __all__ = ["main"]
+
+INTERRUPTED = 130
 
 app = SubcommandApp()
 
@@ -363,7 +366,9 @@ With --debug an error shows where it arose; --version prints the version.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 all is well, 1 doctor found a fault, 2 an error, 130 interrupted.
+    """Run one command and return its exit code: 0 all is well, 1 doctor found a fault, 2 an error.
+
+    130 is Ctrl-C, 143 SIGTERM; both end a command as soon as it can be left whole, with a line that says what is kept.
 
     An error that a user can mend is a message on standard error; with ``--debug`` the traceback stands before it.
 
@@ -378,15 +383,21 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     _quiet_libraries()
     try:
-        return app.cli(
-            prog="vireid",
-            args=arguments or ["--help"],
-            config=(tyro.conf.OmitSubcommandPrefixes,),
-            description=DESCRIPTION,
-        )
-    except KeyboardInterrupt:
-        sys.stderr.write("vireid: interrupted\n")
-        return 130
+        with ended_by_termination():
+            return app.cli(
+                prog="vireid",
+                args=arguments or ["--help"],
+                config=(tyro.conf.OmitSubcommandPrefixes,),
+                description=DESCRIPTION,
+            )
+    except KeyboardInterrupt as ending:
+        _say_end("interrupted", ending)
+        return INTERRUPTED
+    except SystemExit as ending:
+        if ending.code != TERMINATED:
+            raise
+        _say_end("terminated", ending)
+        return TERMINATED
     except BrokenPipeError:
         # The reader of a pipe has seen enough, as `head` does. What is still buffered would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -405,19 +416,41 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
+def _say_end(how: str, ending: KeyboardInterrupt | SystemExit) -> None:
+    from vireid.cli.console import progress_console, say
+
+    kept = kept_after(ending)
+    say(f"vireid: {how}; {kept}" if kept else f"vireid: {how}", to=progress_console)
+
+
 def _what_to_say(error: Exception) -> str | None:
     """The message for an error that a user can mend, None for any other."""
     torch = sys.modules.get("torch")
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         said = str(error).partition("\n")[0].partition(". ")[0]
         return f"error: out of memory: {said or 'no more could be had'}; take smaller batches or images"
+    if isinstance(error, RuntimeError) and _is_of_lost_process(error):
+        return "error: another process of this job has ended, and this one with it; what the other said tells why"
     if isinstance(error, ModuleNotFoundError) and error.name == "shtab":
         return "error: completion for this shell needs one more package: pip install shtab"
     return f"error: {error}" if isinstance(error, VireidError | OSError) else None
 
 
+def _is_of_lost_process(error: RuntimeError) -> bool:
+    """Whether a process that works with others found that one is gone; gloo says so in a plain RuntimeError."""
+    together = sys.modules.get("torch.distributed")
+    if not (together and together.is_available() and together.is_initialized()):
+        return False
+    return isinstance(error, together.DistBackendError | together.DistNetworkError) or "/gloo/" in str(error)
+
+
 def _quiet_libraries() -> None:
-    """Silence advice of the libraries beneath to whoever programs them: a user of the command line can do nothing."""
+    """Silence what the libraries beneath would tell others.
+
+    That is advice to whoever programs them, of which a user of the command line has nothing, and PyArrow's traces:
+    where the environment asks for these, they carry names of files and of what is looked for to a collector.
+    """
+    os.environ.pop("ARROW_TRACING_BACKEND", None)
     warnings.filterwarnings("ignore", module=r"(lightning|torch|timm)\b")
     for logger, level in {
         "lightning.fabric.utilities.rank_zero": logging.WARNING,

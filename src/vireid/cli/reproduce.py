@@ -15,6 +15,7 @@ from vireid.cli.console import console, say
 from vireid.cli.evaluate import RANKS, measure, rates_row
 from vireid.cli.reproduce_config import ReproduceConfig
 from vireid.cli.run_settings import read_settings
+from vireid.cli.termination import telling_what_is_kept
 from vireid.cli.train import describe_data, train
 from vireid.data import read
 from vireid.data.sampler import IdentitySampler
@@ -59,7 +60,8 @@ def reproduce(config: ReproduceConfig) -> int:
         cache=config.cache,
     )
     _check_data(again, before)
-    train(again)
+    with telling_what_is_kept("what was trained stays: start the same command again to go on"):
+        train(again)
     after = read_run(out)
     _tell_surroundings(before)
     if _same_weights(config.run, out):

@@ -12,11 +12,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vireid.cli.config import TrainConfig
-from vireid.cli.console import progress_console
 from vireid.cli.recipe_config import RecipeConfig
 from vireid.cli.run_settings import write_settings
 from vireid.cli.selection import BEST, SCORES
 from vireid.models import WEIGHTS
+from vireid.sharing.card_file import CARD
 from vireid.training import code_fingerprint, describe_hardware, library_versions, processes_of_job
 from vireid.training.failed_step import FAILED
 from vireid.training.log import LOG
@@ -24,11 +24,11 @@ from vireid.training.loop import STATE
 from vireid.training.run_record import CONFIG
 from vireid.types import VireidError, left_drafts, write_atomically
 
-__all__ = ["claimed", "is_finished"]
+__all__ = ["claimed", "is_finished", "remove_drafts"]
 
 LOCK = "run.lock"
 BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, FAILED, "tensorboard"}
-WRITTEN = (CONFIG, LOG, STATE, FAILED, WEIGHTS, SCORES, BEST)
+WRITTEN = (CONFIG, LOG, STATE, FAILED, WEIGHTS, SCORES, BEST, CARD)
 
 # What may differ when a run is continued: where it runs, not what it computes.
 FREE_TO_CHANGE = {"root", "part_maps", "cache", "out", "resume", "workers", "accelerator", "compile_network"}
@@ -97,8 +97,8 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
         lock.acquire()
     except Timeout:
         raise VireidError(f"another process is training into {out}; wait for it or choose another folder") from None
-    for draft in (*left_drafts(out, WRITTEN), out / FAILED):
-        draft.unlink(missing_ok=True)
+    remove_drafts(out)
+    (out / FAILED).unlink(missing_ok=True)
     if not file.exists() or not _is_begun(out):
         document = {
             "settings": write_settings(config),
@@ -114,9 +114,7 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
     try:
         _check_data(file, data)
         yield
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and (out / STATE).exists():
-            progress_console.print("every whole epoch is kept: continue with the same command and --resume")
+    except BaseException:
         if not _is_begun(out) and not (out / FAILED).exists():
             for left in (file, out / LOG, out / LOCK):
                 left.unlink(missing_ok=True)
@@ -127,6 +125,12 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
     finally:
         lock.release()
         (out / LOCK).unlink(missing_ok=True)
+
+
+def remove_drafts(out: Path) -> None:
+    """Remove what a killed training left half-written."""
+    for draft in left_drafts(out, WRITTEN):
+        draft.unlink(missing_ok=True)
 
 
 def _check_data(file: Path, data: Mapping[str, object]) -> None:

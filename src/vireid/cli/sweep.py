@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vireid.cli.config import SweepConfig, TrainConfig
-from vireid.cli.console import progress_console, say
+from vireid.cli.console import say
 from vireid.cli.device import pick_device
 from vireid.cli.sweep_cell import attempt, read_result
 from vireid.cli.sweep_facts import describe_sweep, fingerprint_of, form_of
 from vireid.cli.sweep_jobs import run_in_jobs, start_in_process, start_in_scheduler
 from vireid.cli.sweep_table import make_rows, to_csv, to_markdown
 from vireid.cli.sweeps import COSTED, Cell, make_cells
+from vireid.cli.termination import telling_what_is_kept
 from vireid.data import read
 from vireid.models import load_network
 from vireid.models.cost import Cost, measure_cost
@@ -58,14 +59,11 @@ def sweep(config: SweepConfig) -> int:
     if len(waiting) < len(ordered):
         say(f"{len(ordered) - len(waiting)} of {len(ordered)} trainings are done already")
     table.write()
-    try:
+    with telling_what_is_kept("finished cells and every whole epoch are kept: go on with the same command"):
         failed = _run(config, waiting, table)
-    except KeyboardInterrupt:
-        say("finished cells and every whole epoch are kept: go on with the same command", to=progress_console)
-        raise
-    if config.name in COSTED:
-        # One after the other, when no training runs any more.
-        _costs(config, trainings, measure=True)
+        if config.name in COSTED:
+            # One after the other, when no training runs any more.
+            _costs(config, trainings, measure=True)
     table.write()
     say(table.text)
     for training, message in failed:

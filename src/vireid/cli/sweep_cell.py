@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from vireid.cli.config import TrainConfig
 from vireid.cli.console import progress_bar
 from vireid.cli.device import pick_device
 from vireid.cli.plan import make_plan
+from vireid.cli.termination import ended_by_termination, kept_after
 from vireid.cli.train import train
 from vireid.data import PART_MAP_FOLDER
 from vireid.evaluation import chance, evaluate, rows_of
@@ -73,7 +75,14 @@ def attempt(config: TrainConfig) -> str:
 
 def main() -> None:
     """Run the cell that stands pickled on standard input, for `vireid.cli.sweep_jobs`."""
-    message = attempt(pickle.load(sys.stdin.buffer))
+    # Ctrl-C goes to the sweep and its cells at once; the sweep answers it, and tells them to save where they are.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ended_by_termination():
+            message = attempt(pickle.load(sys.stdin.buffer))
+    except SystemExit as ending:
+        sys.stderr.write(f"terminated; {kept_after(ending) or 'finished work is kept'}\n")
+        raise
     if message:
         sys.exit(" ".join(message.split()))
 

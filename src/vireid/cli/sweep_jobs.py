@@ -44,7 +44,11 @@ class Job(Protocol):
         ...
 
     def stop(self) -> None:
-        """End it; what it has kept stays."""
+        """Tell it to end; what it has kept stays."""
+        ...
+
+    def wait(self) -> None:
+        """Until it has ended, where it is one of this machine."""
         ...
 
 
@@ -80,8 +84,11 @@ def run_in_jobs(
                     del running[place]
                     on_end(config, job.message())
     finally:
+        # All are told before any is waited for: after a warning there may be half a minute for them together.
         for _, job in running.values():
             job.stop()
+        for _, job in running.values():
+            job.wait()
 
 
 def start_in_process(*, jobs: int, accelerator: str) -> Callable[[TrainConfig, int], Job]:
@@ -154,6 +161,8 @@ class _Process:
 
     def stop(self) -> None:
         self._process.terminate()
+
+    def wait(self) -> None:
         self._process.wait()
 
 
@@ -173,6 +182,9 @@ class _Submitted:
 
     def stop(self) -> None:
         self._job.cancel()
+
+    def wait(self) -> None:
+        """A scheduler sees to it."""
 
 
 class _Resumable:

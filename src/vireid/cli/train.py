@@ -20,10 +20,16 @@ from vireid.cli.config import TrainConfig
 from vireid.cli.console import TimeColumn, progress_bar, progress_console, quiet_unless_first, say, shown_while
 from vireid.cli.recipe_config import NetworkConfig
 from vireid.cli.recipes import method_of, reconstruction_of
-from vireid.cli.run_folder import claimed, is_finished
+from vireid.cli.run_folder import claimed, is_finished, remove_drafts
 from vireid.cli.selection import BestOnTest
 from vireid.cli.sharing import refresh_card
-from vireid.cli.termination import CACHE_KEPT, TERMINATED, ending_on_termination, termination_noted
+from vireid.cli.termination import (
+    CACHE_KEPT,
+    TERMINATED,
+    tell_what_is_kept,
+    telling_what_is_kept,
+    termination_noted,
+)
 from vireid.data import (
     HOW_TO_GET_PART_MAPS,
     PART_MAP_FOLDER,
@@ -43,7 +49,9 @@ from vireid.models import (
     build_network,
     save_network,
 )
+from vireid.sharing.card_file import CARD
 from vireid.training import PartMaps, StepReport, TrainingStopped, fit, join_processes, make_criterion, processes_of_job
+from vireid.training.loop import STATE
 from vireid.transforms import make_movement, make_views
 from vireid.types import Records, VireidError
 
@@ -73,6 +81,10 @@ def train(config: TrainConfig) -> Path:
     finished = is_finished(config)
     join_processes(config.accelerator).barrier()
     if finished:
+        if processes_of_job().first and not (out / CARD).exists():
+            # Killed when all but the card was written.
+            remove_drafts(out)
+            refresh_card(out)
         say(f"{out} holds a finished run; nothing to do")
         return out
     records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
@@ -98,36 +110,37 @@ def train(config: TrainConfig) -> Path:
     optimizer = dataclasses.asdict(recipe.optimizer)
     cache = _pixel_cache(config, records, _trained_on(records, sampler))
     data = describe_data(records, sampler)
-    try:
-        with claimed(config, data=data), termination_noted() as told, _training_bar(recipe.epochs, steps) as on_step:
-            fit(
-                network,
-                records,
-                out=out,
-                views=make_views(**dataclasses.asdict(recipe.views)),
-                part_maps=part_maps,
-                cache=cache,
-                criterion=criterion,
-                epochs=recipe.epochs,
-                identities=recipe.identities,
-                images=recipe.images,
-                accumulate=recipe.accumulate,
-                precision=recipe.precision,
-                accelerator=config.accelerator,
-                workers=config.workers,
-                loss_batch=config.loss_batch,
-                sync_batchnorm=config.sync_batchnorm,
-                compile_network=config.compile_network,
-                seed=config.seed,
-                resume=config.resume,
-                on_step=on_step,
-                stop=told,
-                **({"on_epoch": selection} if selection else {}),
-                **optimizer,
-            )
-    except TrainingStopped as stopped:
-        say(f"terminated after {stopped.steps} steps, which are kept: continue with the same command and --resume")
-        raise SystemExit(TERMINATED) from None
+    with (
+        _telling_what_is_kept(out),
+        claimed(config, data=data),
+        termination_noted() as told,
+        _training_bar(recipe.epochs, steps) as on_step,
+    ):
+        fit(
+            network,
+            records,
+            out=out,
+            views=make_views(**dataclasses.asdict(recipe.views)),
+            part_maps=part_maps,
+            cache=cache,
+            criterion=criterion,
+            epochs=recipe.epochs,
+            identities=recipe.identities,
+            images=recipe.images,
+            accumulate=recipe.accumulate,
+            precision=recipe.precision,
+            accelerator=config.accelerator,
+            workers=config.workers,
+            loss_batch=config.loss_batch,
+            sync_batchnorm=config.sync_batchnorm,
+            compile_network=config.compile_network,
+            seed=config.seed,
+            resume=config.resume,
+            on_step=on_step,
+            stop=told,
+            **({"on_epoch": selection} if selection else {}),
+            **optimizer,
+        )
     if not processes_of_job().first:
         return out
     network, facts = selection.best() if selection else (network, facts | {"checkpoint_rule": "last epoch"})
@@ -135,6 +148,22 @@ def train(config: TrainConfig) -> Path:
     refresh_card(out)
     say(f"weights in {out / WEIGHTS}")
     return out
+
+
+@contextmanager
+def _telling_what_is_kept(out: Path) -> Iterator[None]:
+    """Let SIGTERM, which a training answers after its step, and Ctrl-C say from where the run goes on."""
+    how = "continue with the same command and --resume"
+    try:
+        yield
+    except TrainingStopped as stopped:
+        ending = SystemExit(TERMINATED)
+        tell_what_is_kept(ending, f"{stopped.steps} steps are kept: {how}")
+        raise ending from None
+    except (KeyboardInterrupt, SystemExit) as ending:
+        if (out / STATE).exists():
+            tell_what_is_kept(ending, f"every whole epoch is kept: {how}")
+        raise
 
 
 def describe_data(records: Records, sampler: IdentitySampler) -> dict[str, object]:
@@ -201,7 +230,7 @@ def _pixel_cache(config: TrainConfig, records: Records, rows: Int64[np.ndarray, 
     if config.cache is None:
         return None
     network = config.recipe.network
-    with ending_on_termination(CACHE_KEPT), progress_bar("caching") as progress:
+    with telling_what_is_kept(CACHE_KEPT), progress_bar("caching") as progress:
         return open_pixel_cache(
             records,
             rows,

@@ -30,6 +30,7 @@ IMAGES = "images"
 
 _BACKLOG = 2048
 _STOP_SECONDS = 30
+_TERMINATED = 128 + int(signal.SIGTERM)
 
 
 def serve(
@@ -67,7 +68,7 @@ def serve(
     """
     home = _home(gallery, home)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_terminated_as_interrupted())
+        stack.enter_context(_unwound_by_termination())
         listening = stack.enter_context(contextlib.closing(_listen(host, port)))
         url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         if tokens is None:
@@ -102,7 +103,7 @@ def serve(
             timeout_graceful_shutdown=_STOP_SECONDS,
             lifespan="on",
         )
-        with contextlib.suppress(KeyboardInterrupt):
+        with _stopped_as_asked():
             uvicorn.Server(config).run(sockets=[listening])
         announce("stopped")
 
@@ -147,10 +148,26 @@ def _only_here(listening: socket.socket, host: str) -> str:
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def _unwound_by_termination() -> Iterator[None]:
     """Let SIGTERM unwind what is open, as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(_TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _stopped_as_asked() -> Iterator[None]:
+    """A server that was told to stop, and has finished what it was at, raises the signal again at its end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as ending:
+        if ending.code != _TERMINATED:
+            raise
