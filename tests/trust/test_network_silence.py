@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from vireid.synthetic import write_world
+
 # Ends the process at the first look at a network, so that nobody can catch it. Sockets that are files are none, and
 # urllib3 finds out at import whether there is IPv6 by taking a port of the machine itself.
 FORBIDDEN = """
@@ -67,7 +69,7 @@ def run_silently(code: str, *arguments: str) -> None:
         capture_output=True,
         text=True,
         env=environment | {"OMP_NUM_THREADS": "1"},
-        timeout=240,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.endswith("silent\n")
@@ -91,7 +93,7 @@ def test_no_module_asks_the_network_when_it_is_imported():
     run_silently(MODULES)
 
 
-@pytest.mark.parametrize("which", ["quick", pytest.param("others", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("which", ["quick", pytest.param("others", marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_no_command_asks_the_network_unless_it_is_for_that(
     which: str, tiny_world: Path, tiny_flags: list[str], tiny_run: Path, tmp_path: Path
 ):
@@ -115,3 +117,34 @@ def test_no_command_asks_the_network_unless_it_is_for_that(
         ],
     }
     run_silently(COMMANDS, json.dumps([[str(word) for word in words] for words in commands[which]]))
+
+
+# Reads a table as manifests are read, and a command before it.
+TRACED = """
+import sys, pyarrow as pa
+from vireid.cli.main import main
+if sys.argv[1] == "command":
+    assert main(["doctor", sys.argv[2], "--dataset", "folder"]) == 0
+from pyarrow import parquet
+parquet.write_table(pa.table({"person": ["somebody"]}), sys.argv[2] + "/table.parquet")
+parquet.read_table(sys.argv[2] + "/table.parquet")
+"""
+
+
+def test_pyarrow_traces_nothing_even_where_the_environment_asks_for_it(tmp_path: Path):
+    root = tmp_path / "world"
+    write_world(root, layout="folder", persons=4, images_per_camera=1, height=64, width=32, seed=0, workers=1)
+    said = {}
+    for what in ("library alone", "command"):
+        done = subprocess.run(
+            [sys.executable, "-c", TRACED, what, str(root)],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"ARROW_TRACING_BACKEND": "ostream", "OMP_NUM_THREADS": "1"},
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        said[what] = "span_id" in done.stdout + done.stderr
+    assert not said["command"]
+    if not said["library alone"]:
+        pytest.skip("this PyArrow was built without OpenTelemetry")
