@@ -21,6 +21,7 @@ from vireid.data.index_files import read_id_text, read_labelled_paths
 from vireid.data.listing import list_images
 from vireid.data.manifest import read_manifest
 from vireid.data.matlab_file import read_matlab_file
+from vireid.data.sysu_mm01 import read_sysu_permutations
 
 FINDS = Path(__file__).parent / "finds"
 quick = settings(
@@ -232,3 +233,34 @@ def test_a_link_out_of_the_root_is_refused(tmp_path, harmless, target):
     (tmp_path / "other").mkdir()
     (root / "visible" / "ann").symlink_to(root.joinpath(target) if target.startswith("/") else root / target)
     assert "symbolic links must stay below the root" in harmless(list_images, root, ["visible"])
+
+
+@pytest.mark.parametrize(
+    ("reader", "name"),
+    [
+        (read_sysu, "exp/test_id.txt"),
+        (read_sysu, "exp/test_id.mat"),
+        (read_sysu_permutations, "exp/rand_perm_cam.mat"),
+        (read_regdb_trial, "idx/test_visible_1.txt"),
+        (read_llcm, "idx/train_vis.txt"),
+        (read_folder, "manifest.csv"),
+        (read_folder, "manifest.parquet"),
+    ],
+)
+def test_a_list_that_links_out_of_the_root_is_not_read(tmp_path, harmless, reader, name):
+    (tmp_path / "secret").write_text("0001, 0002")
+    file = tmp_path / "root" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.symlink_to(tmp_path / "secret")
+    assert f"symbolic links must stay below the root {tmp_path / 'root'}, but {name!r} leads to" in harmless(
+        reader, tmp_path / "root"
+    )
+
+
+def test_a_root_may_be_a_link_and_links_below_it_are_followed(tmp_path):
+    (tmp_path / "real" / "lists").mkdir(parents=True)
+    (tmp_path / "real" / "lists" / "m.csv").write_text("path,person,camera,modality\na.jpg,1,1,visible\n")
+    (tmp_path / "real" / "a.jpg").touch()
+    (tmp_path / "real" / "manifest.csv").symlink_to("lists/m.csv")
+    (tmp_path / "root").symlink_to("real")
+    assert len(read_folder(tmp_path / "root", splits=["test"])) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vireid.data.faults import FaultError
 from vireid.data.index_files import check_disjoint
-from vireid.data.listing import check_files, check_relative, check_root, is_image_name, list_images
+from vireid.data.listing import check_files, check_inside, check_relative, check_root, is_image_name, list_images
 from vireid.data.manifest import Manifest, number_names, read_manifest
 from vireid.data.selection import check_found, check_splits, given_paths, keep_given
 from vireid.types import Modality, Record, Records
@@ -73,7 +73,7 @@ def find_manifest(root: Path) -> Path | None:
     """The manifest of a folder, if it has one.
 
     Raises:
-        VireidError: both ``manifest.csv`` and ``manifest.parquet`` are there.
+        VireidError: both ``manifest.csv`` and ``manifest.parquet`` are there, or a link out of the folder.
     """
     found = [file for file in (root / "manifest.csv", root / "manifest.parquet") if file.is_file()]
     if len(found) == 2:
@@ -81,6 +81,8 @@ def find_manifest(root: Path) -> Path | None:
             f"{root} holds both manifest.csv and manifest.parquet, and they may differ",
             what_to_do="pass the one that is meant, or move the other away",
         )
+    for file in found:
+        check_inside(root, file.name)
     return found[0] if found else None
 
 

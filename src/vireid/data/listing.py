@@ -12,6 +12,7 @@ from vireid.data.faults import FaultError
 __all__ = [
     "IMAGE_SUFFIXES",
     "check_files",
+    "check_inside",
     "check_regular",
     "check_relative",
     "check_root",
@@ -92,7 +93,7 @@ def list_images(root: Path, folders: Iterable[str]) -> list[str]:
     found: list[str] = []
     for folder in sorted(set(folders)):
         if (root / folder).is_dir():
-            _check_inside(root, folder)
+            check_inside(root, folder)
             for path in walk_images(root, folder):
                 _check_unicode(root, path)
                 found.append(path)
@@ -125,7 +126,7 @@ def walk_images(root: Path, folder: str = "") -> Iterator[str]:
         if entry.name.startswith("."):
             continue
         if entry.is_symlink() and (entry.is_dir() or is_image_name(entry.name)):
-            _check_inside(root, path)
+            check_inside(root, path)
         if entry.is_dir():
             yield from walk_images(root, path)
         elif is_image_name(entry.name):
@@ -140,7 +141,7 @@ def check_files(root: Path, paths: Sequence[str], source: str) -> None:
     """
     missing: list[str] = []
     for folder in {path.rpartition("/")[0] for path in paths}:
-        _check_inside(root, folder)
+        check_inside(root, folder)
     for path in paths:
         try:
             mode = os.lstat(root / path).st_mode
@@ -148,7 +149,7 @@ def check_files(root: Path, paths: Sequence[str], source: str) -> None:
             missing.append(path)
             continue
         if stat.S_ISLNK(mode):
-            _check_inside(root, path)
+            check_inside(root, path)
         if not (stat.S_ISREG(mode) or (root / path).is_file()):
             missing.append(path)
     if missing:
@@ -172,8 +173,14 @@ def _check_unicode(root: Path, path: str) -> None:
         ) from None
 
 
-def _check_inside(root: Path, path: str) -> None:
-    """Refuse a path whose real place is outside the root, or one of the folders that it stands in."""
+def check_inside(root: Path, path: str) -> None:
+    """Refuse a path whose real place is outside the root, or one of the folders that it stands in.
+
+    The root may be a link itself, and what it names lies wherever that leads.
+
+    Raises:
+        VireidError: a symbolic link on the way leads out of the root or in a circle.
+    """
     target, real_root = os.path.realpath(root / path), os.path.realpath(root)
     above = os.path.realpath((root / path).parent)
     inside = target == real_root or target.startswith(real_root.rstrip(os.sep) + os.sep)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vireid.data.faults import FaultError
 from vireid.data.index_files import check_disjoint, check_one_to_one, read_id_text, read_labelled_paths
-from vireid.data.listing import check_files, check_root, is_image_name, list_images
+from vireid.data.listing import check_files, check_inside, check_root, is_image_name, list_images
 from vireid.data.selection import check_found, check_splits, given_paths
 from vireid.types import Modality, Record, Records
 
@@ -58,6 +58,7 @@ def read_llcm(root: Path, *, paths: Iterable[str] | None = None, splits: Sequenc
         else:
             records = [record for record in records if record.path in set(given)]
     if "test" in splits:
+        check_inside(root, "idx/test_id.txt")
         ids = read_id_text(root / "idx" / "test_id.txt")
         check_disjoint([record.person for record in records], ids, str(root / "idx"))
         records += _read_test(root, set(ids), given)
@@ -70,6 +71,7 @@ def _read_train(root: Path) -> list[Record]:
     labels: dict[str, tuple[int, int]] = {}
     for modality, folder in _FOLDERS.items():
         file = root / "idx" / f"train_{folder}.txt"
+        check_inside(root, f"idx/{file.name}")
         for path, label in read_labelled_paths(file):
             match = _TRAIN.fullmatch(path)
             camera = _CAMERA.match(match[3]) if match else None

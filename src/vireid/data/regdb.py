@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vireid.data.faults import FaultError
 from vireid.data.index_files import check_disjoint, check_one_to_one, read_labelled_paths
-from vireid.data.listing import check_files, check_root, is_image_name
+from vireid.data.listing import check_files, check_inside, check_root, is_image_name
 from vireid.data.selection import check_found, check_splits, keep_given
 from vireid.types import Modality, Record, Records
 
@@ -65,6 +65,7 @@ def _read_split(root: Path, split: str, trial: int) -> list[Record]:
     for camera, modality in enumerate(Modality, start=1):
         folder = _FOLDERS[modality]
         file = root / "idx" / f"{split}_{folder.lower()}_{trial}.txt"
+        check_inside(root, f"idx/{file.name}")
         for path, label in read_labelled_paths(file):
             match = _PATH.fullmatch(path)
             if match is None or match[1] != folder or not is_image_name(match[3]):

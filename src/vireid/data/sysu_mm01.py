@@ -12,7 +12,7 @@ from jaxtyping import Int64
 
 from vireid.data.faults import Fault, FaultError
 from vireid.data.index_files import check_disjoint, parse_ids, read_id_text
-from vireid.data.listing import check_root, is_image_name, list_images
+from vireid.data.listing import check_inside, check_root, is_image_name, list_images
 from vireid.data.matlab_file import read_matlab_file
 from vireid.data.selection import check_found, check_splits, given_paths
 from vireid.types import Modality, Record, Records
@@ -99,8 +99,10 @@ def read_sysu_ids(root: Path, split: str) -> list[int]:
 def _read_list(folder: Path, name: str) -> list[int]:
     text, mat = folder / f"{name}.txt", folder / f"{name}.mat"
     if text.exists():
+        check_inside(folder.parent, f"{folder.name}/{text.name}")
         return read_id_text(text)
     if mat.exists():
+        check_inside(folder.parent, f"{folder.name}/{mat.name}")
         return _read_id_mat(mat)
     why = " (training uses the train and the val identities together)" if name != "test_id" else ""
     raise FaultError(
@@ -189,6 +191,7 @@ def read_sysu_permutations(root: Path) -> SysuPermutations:
         VireidError: the file is missing or broken, or is no cell array of six cameras.
     """
     file = root / "exp" / "rand_perm_cam.mat"
+    check_inside(root, "exp/rand_perm_cam.mat")
     outer = read_matlab_file(file, "rand_perm_cam")
     cameras = [camera for camera in np.ravel(outer) if _is_cell_array(camera)] if _is_cell_array(outer) else []
     cells = tuple(tuple(np.asarray(cell) for cell in np.ravel(camera)) for camera in cameras)
