@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def model_fingerprint(path: Path, feature: Feature) -> str:
 def _content(folder: Path, facts: ExportFacts, modality: Modality) -> bytes:
     file = folder / facts.files[modality].name
     try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise OSError("it is no regular file")
         content = file.read_bytes()
     except OSError as error:
         raise VireidError(f"cannot read {file}: {error.strerror or error}; export the run again") from error
