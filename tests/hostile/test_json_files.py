@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from hypothesis import strategies as st
 
 from vireid.cli.config import TrainConfig
 from vireid.cli.recipe_config import RecipeConfig
+from vireid.cli.reproduce import reproduce
+from vireid.cli.reproduce_config import ReproduceConfig
+from vireid.cli.run_folder import is_finished
 from vireid.cli.run_settings import read_settings, write_settings
+from vireid.cli.selection import _read_scores
 from vireid.data.pixel_store import PixelStore
 from vireid.evaluation.per_query import CMC_LENGTH
 from vireid.evaluation.stored_results import read_result
@@ -158,3 +163,47 @@ def test_a_dimension_that_is_none_is_refused(tmp_path, harmless, dimension):
     facts = {"collection": "0" * 32, "model": "m bn", "dimension": dimension, "created": "2026-01-01T00:00:00+00:00"}
     (tmp_path / "gallery.json").write_text(json.dumps({"format": 1, **facts}))
     assert "does not describe a gallery of vireid" in harmless(read_gallery, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"settings": []}',
+        b'{"settings": {"epochs": {}}}',
+        b'{"settings": {"epochs": [[1]]}}',
+        b'{"settings": {"seed": 0}, "data": 7}',
+        b"\xff",
+        DEEP.encode(),
+    ],
+    ids=lambda content: repr(content[:40]),
+)
+def test_a_run_of_any_words_is_not_resumed(tmp_path, harmless, content):
+    (tmp_path / "config.json").write_bytes(content)
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    config = TrainConfig(root=Path("r"), out=tmp_path, recipe=RecipeConfig(), resume=True)
+    assert "is not the configuration of a run" in harmless(is_finished, config)
+
+
+def test_a_run_whose_root_is_no_path_is_not_reproduced(tiny_run, tmp_path, harmless):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    document = json.loads((run / "config.json").read_text())
+    for root in (7, [1], True):
+        document["settings"]["root"] = root
+        (run / "config.json").write_text(json.dumps(document))
+        message = harmless(reproduce, ReproduceConfig(run=run, out=tmp_path / "again"))
+        assert f"must be a path, got {root!r}; give --root ROOT" in message
+    document["settings"] |= {"root": str(tmp_path), "epochs": "many"}
+    (run / "config.json").write_text(json.dumps(document))
+    message = harmless(reproduce, ReproduceConfig(run=run, out=tmp_path / "again"))
+    assert "epochs must be int, got 'many'" in message
+
+
+@quick
+@given(plain)
+def test_any_scores_of_epochs_are_harmless(tmp_path, harmless, values):
+    (tmp_path / "selection.json").write_text(json.dumps(values))
+    harmless(_read_scores, tmp_path / "selection.json")

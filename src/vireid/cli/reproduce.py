@@ -47,6 +47,8 @@ def reproduce(config: ReproduceConfig) -> int:
     root = config.root or before.settings.get("root")
     if root is None:
         raise VireidError(f"{config.run} does not say where its data lie, as a run from elsewhere; give --root ROOT")
+    if not isinstance(root, str | Path):
+        raise VireidError(f"the root of {config.run} must be a path, got {root!r}; give --root ROOT")
     if before.settings.get("network.weights") == A_FILE:
         raise VireidError(
             f"{config.run} began from a file of weights that did not come with it; train with --network.weights FILE"

@@ -21,7 +21,7 @@ from vireid.training import code_fingerprint, describe_hardware, library_version
 from vireid.training.failed_step import FAILED
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
-from vireid.training.run_record import CONFIG
+from vireid.training.run_record import CONFIG, read_run
 from vireid.types import VireidError, left_drafts, write_atomically
 
 __all__ = ["claimed", "is_finished", "remove_drafts"]
@@ -53,10 +53,9 @@ def is_finished(config: TrainConfig) -> bool:
         return False
     if not config.resume:
         raise VireidError(f"{out} holds a run already; continue it with --resume or choose another folder")
-    try:
-        before = json.loads(file.read_text())["settings"]
-    except (ValueError, KeyError) as error:
-        raise VireidError(f"{file} is not the configuration of a run: {error}") from error
+    before = read_run(out, log=False).settings
+    if not before:
+        raise VireidError(f"{file} is not the configuration of a run: it has no 'settings'; choose another folder")
     settings = write_settings(config)
     # A run of an older version lacks the settings that came later; it did what their defaults do.
     before = write_settings(TrainConfig(root=config.root, out=out, recipe=RecipeConfig())) | before
@@ -134,7 +133,7 @@ def remove_drafts(out: Path) -> None:
 
 
 def _check_data(file: Path, data: Mapping[str, object]) -> None:
-    before = json.loads(file.read_text()).get("data", data)
+    before = read_run(file.parent, log=False).data or data
     if before != data:
         raise VireidError(
             f"a run is resumed on the data that it was started on, but these were {dict(before)} and are {dict(data)}; "

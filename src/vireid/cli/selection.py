@@ -11,7 +11,7 @@ from vireid.cli.plan import make_plan
 from vireid.evaluation import evaluate, rows_of
 from vireid.models import Network, load_network, save_network
 from vireid.retrieval import embed_records
-from vireid.types import write_atomically
+from vireid.types import VireidError, write_atomically
 
 __all__ = ["BEST", "SCORES", "BestOnTest"]
 
@@ -36,7 +36,7 @@ class BestOnTest:
 
     def __call__(self, epoch: int, network: Network) -> None:
         """Score an epoch's network, which is in evaluation mode."""
-        scores: dict[str, float] = json.loads(self._scores.read_text()) if self._scores.exists() else {}
+        scores = _read_scores(self._scores) if self._scores.exists() else {}
         # Epochs from here on were scored by a run that was killed before it could save its state.
         scores = {key: rank1 for key, rank1 in scores.items() if int(key) < epoch}
         device = next(network.parameters()).device
@@ -59,3 +59,14 @@ class BestOnTest:
     def best(self) -> tuple[Network, dict[str, Any]]:
         """The kept network and the facts to save with it."""
         return load_network(self._weights)
+
+
+def _read_scores(file: Path) -> dict[str, float]:
+    """Rank-1 by the number of the epoch."""
+    try:
+        scores = json.loads(file.read_text())
+        if not all(type(rank1) is float and int(epoch) >= 0 for epoch, rank1 in scores.items()):
+            raise ValueError("it must give a rate for each epoch")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise VireidError(f"{file} holds no scores of epochs: {error}; train anew in another folder") from error
+    return scores

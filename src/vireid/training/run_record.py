@@ -46,11 +46,14 @@ class RunRecord:
     steps: list[dict[str, Any]]
 
 
-def read_run(folder: Path) -> RunRecord:
+def read_run(folder: Path, *, log: bool = True) -> RunRecord:
     """Read settings and log; a run that was imported, or is a file of weights alone, has neither.
 
     A run may come from others, so every value is held to its kind here, once: plain words and numbers, or lists of
     them.
+
+    Args:
+        log: whether the log is read; without it there are no steps.
 
     Raises:
         VireidError: no such place, or a file of it that is damaged.
@@ -68,7 +71,7 @@ def read_run(folder: Path) -> RunRecord:
         code=_part(config, "code", str, file),
         data=_plain_part(config, "data", file, lists=()),
         started=_part(config, "started", str, file),
-        steps=_lines(folder / LOG),
+        steps=_lines(folder / LOG) if log else [],
     )
 
 
