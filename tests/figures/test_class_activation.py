@@ -167,5 +167,5 @@ def test_bad_input_is_refused(build_small, noise):
 
 def test_without_captum_the_message_says_what_to_install(build_small, noise, monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
-    with pytest.raises(VireidError, match=r"pip install 'vireid\[report\]'"):
+    with pytest.raises(VireidError, match=r"package captum, .*pip install '\.\[report\]'"):
         activation_maps(build_small(), [noise(1)], Modality.VISIBLE, target=np.array([1]))
