@@ -48,6 +48,16 @@ def test_fixtures_are_small():
     assert max(sizes.values()) < 50_000
 
 
+def test_settings_to_come_are_refused_by_number(tmp_path):
+    config = json.loads((FORMATS / "run" / "config.json").read_text())
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config | {"format": 1}))
+    assert read_run(tmp_path).settings == read_run(FORMATS / "run").settings
+    file.write_text(json.dumps(config | {"format": 7}))
+    with pytest.raises(VireidError, match=r"config\.json is of format 7, this version of vireid reads format 1"):
+        read_run(tmp_path)
+
+
 def test_weights_1():
     network, facts = load_network(FORMATS / "weights-1.safetensors")
     assert (facts["recipe"], facts["dataset"]) == ("baseline-small, settings changed", "sysu")

@@ -21,7 +21,7 @@ from vireid.training import code_fingerprint, describe_hardware, library_version
 from vireid.training.failed_step import FAILED
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
-from vireid.training.run_record import CONFIG, read_run
+from vireid.training.run_record import CONFIG, CONFIG_FORMAT, read_run
 from vireid.types import VireidError, left_drafts, write_atomically
 
 __all__ = ["claimed", "is_finished", "remove_drafts"]
@@ -100,6 +100,7 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
     (out / FAILED).unlink(missing_ok=True)
     if not file.exists() or not _is_begun(out):
         document = {
+            "format": CONFIG_FORMAT,
             "settings": write_settings(config),
             "processes": processes_of_job().count,
             "versions": library_versions(),

@@ -109,7 +109,8 @@ def train(config: TrainConfig) -> Path:
     steps = max(1, sampler.steps // recipe.accumulate)
     optimizer = dataclasses.asdict(recipe.optimizer)
     cache = _pixel_cache(config, records, _trained_on(records, sampler))
-    data = describe_data(records, sampler)
+    # Only the first process keeps it, and the others need not ask the disk for every file.
+    data = describe_data(records, sampler) if processes_of_job().first else {}
     with (
         _telling_what_is_kept(out),
         claimed(config, data=data),

@@ -15,7 +15,7 @@ from vireid.models import WEIGHTS
 from vireid.sharing.card_file import CARD, card_text
 from vireid.sharing.described_run import describe_run
 from vireid.training.log import LOG
-from vireid.training.run_record import CONFIG
+from vireid.training.run_record import CONFIG, CONFIG_FORMAT
 from vireid.types import VireidError
 
 __all__ = ["CHECKSUMS", "SharedFile", "is_shared", "shared_files"]
@@ -89,6 +89,7 @@ def shared_files(
     if record.settings:
         settings = without_paths(record.settings)
         document = {
+            "format": CONFIG_FORMAT,
             "settings": settings,
             "versions": record.versions,
             "code": record.code,

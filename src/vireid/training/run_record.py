@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 from vireid.training.log import LOG
 from vireid.types import VireidError
 
-__all__ = ["CONFIG", "RunRecord", "read_run"]
+__all__ = ["CONFIG", "CONFIG_FORMAT", "RunRecord", "read_run"]
 
 _Kind = TypeVar("_Kind")
 _PLAIN = (str, int, float, type(None))
 
 CONFIG = "config.json"
 """Name of the settings in a run directory."""
+
+CONFIG_FORMAT = 1
+"""Version of the form of that file, under ``format`` in it; the first runs carry none and are of this one."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,13 +59,18 @@ def read_run(folder: Path, *, log: bool = True) -> RunRecord:
         log: whether the log is read; without it there are no steps.
 
     Raises:
-        VireidError: no such place, or a file of it that is damaged.
+        VireidError: no such place, a file of it that is damaged, or settings of a later form.
     """
     folder = Path(folder)
     if not folder.exists():
         raise VireidError(f"there is no run {folder}; name a run directory, as vireid train makes it")
     file = folder / CONFIG
     config = _object(file)
+    if (found := config.get("format", CONFIG_FORMAT)) != CONFIG_FORMAT:
+        raise VireidError(
+            f"{file} is of format {found!r}, this version of vireid reads format {CONFIG_FORMAT}; use the version that "
+            "trained the run"
+        )
     return RunRecord(
         folder=folder,
         settings=_plain_part(config, "settings", file),
