@@ -145,8 +145,6 @@ def drafts(folder: Path) -> list[Path]:
 
 
 def assert_ended_well(code: int, said: str, number: signal.Signals) -> None:
-    # torch's own, where its loader was cut off while it was made, and is then torn down.
-    said = said.partition("Exception ignored in: <function _MultiProcessingDataLoaderIter.__del__")[0]
     assert code == CODES[number], said
     assert "Traceback" not in said
     assert "Error" not in said

@@ -1,5 +1,7 @@
 """Reading ahead: the order asked for, and errors as they were raised, with and without other processes."""
 
+import multiprocessing
+import signal
 import threading
 import time
 
@@ -102,3 +104,27 @@ def test_counts_below_zero_are_refused(counts, what):
 def test_any_other_error_is_not_swallowed(workers, threads):
     with pytest.raises(ZeroDivisionError):
         list(load_ahead(Squares(), [14], workers=workers, threads=threads))
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)], ids=["ctrl-c", "sigterm"]
+)
+def test_who_is_ended_while_processes_start_leaves_none_behind(monkeypatch, number, error):
+    def end(number, frame):
+        raise SystemExit
+
+    start = multiprocessing.Process.start
+
+    def started_and_ended(process):
+        start(process)
+        signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    monkeypatch.setattr(multiprocessing.Process, "start", started_and_ended)
+    try:
+        with pytest.raises(error):
+            next(load_ahead(Squares(), [1, 2], workers=2))
+        assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert multiprocessing.active_children() == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -50,17 +52,47 @@ def load_ahead(
         num_workers=workers,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # else torch draws a seed for its workers from the caller's state
-        worker_init_fn=_ignore_termination,
+        worker_init_fn=_ignore_endings,
     )
-    for item in loader:
+    with _endings_held_back():
+        items = iter(loader)
+    for item in items:
         if isinstance(item, VireidError):
             raise item
         yield item
 
 
-def _ignore_termination(worker: int) -> None:
-    """A cluster's warning goes to all processes of a job; whoever reads for a training lasts until it has saved."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+_ENDINGS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _ignore_endings(worker: int) -> None:
+    """A cluster's warning and Ctrl-C go to all processes; whoever reads for a training lasts until it has saved."""
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _endings_held_back() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C act after the block: torch's loader loses a process that it is just starting.
+
+    Outside the main thread, where Python takes no signals, nothing changes; nor does what other code than Python's does
+    with one.
+    """
+    handlers = {number: signal.getsignal(number) for number in _ENDINGS}
+    if threading.current_thread() is not threading.main_thread() or None in handlers.values():
+        yield
+        return
+    came: list[int] = []
+    for number in _ENDINGS:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        # Each way of ending raises an error of its own: one is enough.
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _in_threads(dataset: Dataset[T], order: Iterable[Any], threads: int, pin_memory: bool) -> Iterator[T]:
