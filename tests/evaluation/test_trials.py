@@ -173,6 +173,8 @@ def test_a_model_of_another_regdb_trial_is_refused() -> None:
     refuse_other_trial(3, 3)
     with pytest.raises(VireidError, match=r"trained on trial 3 and trial 5 was asked for.*train one on trial 5"):
         refuse_other_trial(3, 5)
+    with pytest.raises(VireidError, match="which that was, so it may have seen the test people of trial 5"):
+        refuse_other_trial(None, 5)
 
 
 LLCM = table(

@@ -4,14 +4,18 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vireid.cli.config import TrainConfig
 from vireid.cli.recipe_config import RecipeConfig
+from vireid.cli.report_config import ReportConfig
+from vireid.cli.report_runs import find_data
 from vireid.cli.reproduce import reproduce
 from vireid.cli.reproduce_config import ReproduceConfig
 from vireid.cli.run_folder import is_finished
@@ -207,3 +211,22 @@ def test_a_run_whose_root_is_no_path_is_not_reproduced(tiny_run, tmp_path, harml
 def test_any_scores_of_epochs_are_harmless(tmp_path, harmless, values):
     (tmp_path / "selection.json").write_text(json.dumps(values))
     harmless(_read_scores, tmp_path / "selection.json")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": 7}, "must be Literal['sysu', 'regdb', 'llcm', 'folder'], got 7"),
+        ({"dataset": "other"}, "got 'other'"),
+        ({"root": [1]}, "the root in the settings"),
+        ({"trial": "x"}, "must be int, got 'x'"),
+        ({"trial": 10**400}, "must be int, got 1000"),
+        ({}, "does not say what it was trained on"),
+        ({"root": "r"}, "the data set of a report is one of sysu, regdb, llcm, folder"),
+    ],
+)
+def test_a_report_of_a_run_of_any_words(harmless, settings, message):
+    record = SimpleNamespace(settings=settings, folder=Path("run"))
+    run: Any = SimpleNamespace(record=record, facts={"dataset": "x"} if "root" in settings else {})
+    config = ReportConfig(runs=(Path("run"),), out=Path("out"))
+    assert message in harmless(find_data, config, run, torch.device("cpu"))

@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vireid.cli.main import main
 from vireid.models import DUAL_STREAMS, build_network, load_network, save_network
 
 ARGUMENTS: dict[str, Any] = {
@@ -127,6 +128,38 @@ def test_facts_that_are_no_object_are_refused(tmp_path, content, harmless, facts
     header["__metadata__"]["vireid"] = json.dumps(document)
     (tmp_path / "w.safetensors").write_bytes(join(header, body))
     assert "must be an object" in harmless(load_network, tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "said"),
+    [
+        ("dataset", 7, "words, got int"),
+        ("checkpoint_rule", ["a"], "words, got list"),
+        ("recipe", {"a": 1}, "words, got dict"),
+        ("reconstruction", True, "words, got bool"),
+        ("trial", "1", "a whole number, got str"),
+        ("trial", 1.5, "a whole number, got float"),
+        ("seed", float("nan"), "a whole number, got float"),
+    ],
+)
+def test_a_fact_that_results_name_is_held_to_its_kind(tmp_path, content, harmless, fact, value, said):
+    header, body = split(content)
+    document = json.loads(header["__metadata__"]["vireid"]) | {"facts": {fact: value}}
+    header["__metadata__"]["vireid"] = json.dumps(document)
+    (tmp_path / "w.safetensors").write_bytes(join(header, body))
+    assert f"must give the {fact} as {said}" in harmless(load_network, tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(("dataset", "message"), [("sysu", "test_id"), ("regdb", "does not say which that was")])
+def test_weights_that_say_nothing_of_themselves_end_in_a_message(tmp_path, content, capsys, dataset, message):
+    header, body = split(content)
+    document = json.loads(header["__metadata__"]["vireid"]) | {"facts": {"dataset": "regdb"}}
+    header["__metadata__"]["vireid"] = json.dumps(document)
+    (tmp_path / "w.safetensors").write_bytes(join(header, body))
+    (tmp_path / "root").mkdir()
+    arguments = ["evaluate", "--checkpoint", str(tmp_path / "w.safetensors"), "--root", str(tmp_path / "root")]
+    assert main([*arguments, "--dataset", dataset]) == 2
+    assert message in capsys.readouterr().err
 
 
 NAME = "head.classifier.weight"

@@ -160,7 +160,7 @@ def _from_run(config: EvaluateConfig) -> tuple[Plan, Embeddings | None]:
     assert config.checkpoint is not None
     network, facts = load_model(config.checkpoint)
     if config.dataset == "regdb" and facts.get("dataset") == "regdb":
-        refuse_other_trial(facts["trial"], config.trial)
+        refuse_other_trial(facts.get("trial"), config.trial)
     fabric = join_processes(accelerator_for(config.checkpoint, config.accelerator))
     plan = _plan(config, feature=config.feature + _computed(config, fabric.device, network, facts), facts=facts)
     return plan, embed_by_all(config, fabric, network, plan.records, rows_of(plan.trials), mirror=config.mirror)
@@ -179,9 +179,9 @@ def _plan(config: EvaluateConfig, *, feature: str, facts: dict[str, Any], paths:
         config.dataset,
         Path(config.root),
         feature=feature,
-        checkpoint_rule=facts["checkpoint_rule"],
-        method=facts.get("recipe", "not known"),
-        reconstruction=facts.get("reconstruction", "none"),
+        checkpoint_rule=facts.get("checkpoint_rule") or "not known",
+        method=facts.get("recipe") or "not known",
+        reconstruction=facts.get("reconstruction") or "none",
         mirror=config.mirror,
         mode=config.mode,
         shots=config.shots,

@@ -73,12 +73,12 @@ def _plan(config: ExportConfig, facts: dict[str, Any]) -> Plan | None:
     if config.dataset is None or config.root is None:
         return None
     if config.dataset == "regdb" and facts.get("dataset") == "regdb":
-        refuse_other_trial(facts["trial"], config.trial)
+        refuse_other_trial(facts.get("trial"), config.trial)
     return make_plan(
         config.dataset,
         config.root,
         feature=config.feature,
-        checkpoint_rule=facts["checkpoint_rule"],
+        checkpoint_rule=facts.get("checkpoint_rule") or "not known",
         trial=config.trial,
     )
 

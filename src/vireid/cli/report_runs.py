@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from vireid.cli.console import printable, progress_bar, progress_console, say
 from vireid.cli.plan import Plan, make_plan
 from vireid.cli.refuse_export import refuse_export
 from vireid.cli.report_config import ReportConfig
+from vireid.cli.setting_kinds import is_of_kind, name_of_kind
+from vireid.data import DATASETS, DatasetName
 from vireid.evaluation import Evaluation, StoredResult, evaluate, read_results, refuse_other_trial, store_result
 from vireid.models import Network, build_network, fingerprint, load_network
 from vireid.retrieval import autocast_type, embed_records
@@ -46,7 +49,7 @@ class ReportedRun:
     @property
     def method(self) -> str:
         """The recipe, as results name it."""
-        return str(self.facts.get("recipe", "not known"))
+        return self.facts.get("recipe") or "not known"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -118,6 +121,12 @@ def find_data(config: ReportConfig, run: ReportedRun, device: torch.device) -> D
         VireidError: it is known neither from the run nor from the command, or the data are not there.
     """
     settings = run.record.settings
+    for name, kind in {"dataset": DatasetName, "root": Path, "trial": int}.items():
+        if not is_of_kind(settings.get(name), kind | None):
+            raise VireidError(
+                f"the {name} in the settings of {run.record.folder} must be {name_of_kind(kind)}, got "
+                f"{reprlib.repr(settings[name])}; correct its config.json, or remove it and give --dataset and --root"
+            )
     dataset: Any = config.dataset or settings.get("dataset") or run.facts.get("dataset")
     root: Any = config.root or settings.get("root")
     missing = [flag for flag, value in {"--dataset": dataset, "--root": root}.items() if not value]
@@ -125,17 +134,20 @@ def find_data(config: ReportConfig, run: ReportedRun, device: torch.device) -> D
         raise VireidError(
             f"{run.record.folder} does not say what it was trained on; give {' and '.join(missing)} of the data set"
         )
-    trial = next(
-        int(each) for each in (config.trial, settings.get("trial"), run.facts.get("trial"), 1) if each is not None
-    )
+    if dataset not in DATASETS:
+        raise VireidError(
+            f"the data set of a report is one of {', '.join(DATASETS)}, but {run.record.folder} names "
+            f"{reprlib.repr(dataset)}; give --dataset and --root"
+        )
+    trial = next(each for each in (config.trial, settings.get("trial"), run.facts.get("trial"), 1) if each is not None)
     kind = autocast_type("auto", device)
     plan = make_plan(
         dataset,
         Path(root),
         feature="bn" + ("" if kind is None else f" computed in {str(kind).removeprefix('torch.')}"),
-        checkpoint_rule=run.facts.get("checkpoint_rule", "not known"),
+        checkpoint_rule=run.facts.get("checkpoint_rule") or "not known",
         method=run.method,
-        reconstruction=run.facts.get("reconstruction", "none"),
+        reconstruction=run.facts.get("reconstruction") or "none",
         mode=config.mode,
         trial=trial,
     )
@@ -167,14 +179,14 @@ def measure_runs(
     """
     for run in runs:
         if data.dataset == "regdb" and run.facts.get("dataset") == "regdb":
-            refuse_other_trial(run.facts["trial"], data.trial)
+            refuse_other_trial(run.facts.get("trial"), data.trial)
     measured = []
     for run in runs:
         embeddings = _embed(run.network, data, run.label, device, workers)
         facts = {
             "method": run.method,
-            "checkpoint_rule": run.facts.get("checkpoint_rule", "not known"),
-            "reconstruction": run.facts.get("reconstruction", "none"),
+            "checkpoint_rule": run.facts.get("checkpoint_rule") or "not known",
+            "reconstruction": run.facts.get("reconstruction") or "none",
         }
         protocol = dataclasses.replace(data.plan.protocol, **facts)
         result = evaluate(data.plan.records, embeddings, data.plan.trials, protocol)

@@ -135,12 +135,22 @@ def regdb_trials(records: Records, *, direction: Direction, trial: int) -> list[
     return [Trial(number=trial, query_rows=query, gallery_rows=gallery, rule="regdb")]
 
 
-def refuse_other_trial(trained_trial: int, tested_trial: int) -> None:
+def refuse_other_trial(trained_trial: int | None, tested_trial: int) -> None:
     """Make sure that a model of one RegDB trial is tested on that trial.
 
+    Args:
+        trained_trial: None where the model does not say.
+        tested_trial: of the people that it is to be tested on.
+
     Raises:
-        VireidError: the trials differ, so the model has been trained on identities of the test.
+        VireidError: the trials differ, so the model has been trained on identities of the test; or it may have been.
     """
+    if trained_trial is None:
+        raise VireidError(
+            "a RegDB model must be tested on the trial it was trained on, but this one does not say which that was, "
+            f"so it may have seen the test people of trial {tested_trial}; save it with its trial, or train one on "
+            f"trial {tested_trial}"
+        )
     if trained_trial != tested_trial:
         raise VireidError(
             f"a RegDB model must be tested on the trial it was trained on, but it was trained on trial {trained_trial} "

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import vireid
 from vireid.models import Feature
+from vireid.models.facts import check_facts
 from vireid.types import Modality, VireidError, write_atomically
 
 __all__ = ["EXPORT", "ExportFacts", "ExportFormat", "ExportPrecision", "FileFacts", "is_export", "read_facts"]
@@ -149,7 +150,7 @@ def read_facts(folder: Path) -> ExportFacts:
             image_size=(height, width),
             dimension=_count(document["dimension"]),
             source=str(document["source"]),
-            run=dict(document["run"]),
+            run=check_facts(document["run"], file),
             files={modality: _file(document["files"][modality.value]) for modality in Modality},
             verification=verification if isinstance(verification, dict) else None,
             quantised=document.get("quantised"),

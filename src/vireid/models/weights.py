@@ -17,6 +17,7 @@ import torch
 
 from vireid.models.building import build_network
 from vireid.models.embedding_model import Feature
+from vireid.models.facts import check_facts
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
 from vireid.models.small_build import MAX_PIXELS, SmallBuild
@@ -82,9 +83,7 @@ def load_network(run: Path) -> tuple[Network, dict[str, Any]]:
             f"{file} has format {found!r}, this version of the library reads {FORMAT}; load it with the version that "
             "saved it, or train again"
         )
-    facts = document.get("facts", {})
-    if not isinstance(facts, dict):
-        raise VireidError(f"the facts in {file} must be an object, got {type(facts).__name__}; save the network again")
+    facts = check_facts(document.get("facts", {}), file)
     network = _build_checked(document.get("network"), shapes, file)
     result = fit_weights(network, safetensors.torch.load_file(file))
     if result:
