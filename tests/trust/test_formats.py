@@ -185,7 +185,7 @@ class Future:
 
     @staticmethod
     def run(folder: Path) -> None:
-        """Settings carry no number: one that this version does not know is refused by its name."""
+        """A setting to come, by its name; the number of the form of settings has a test of its own above."""
         settings = read_run(FORMATS / "run").settings | {"network.format 7": True}
         read_settings(settings, root=folder, out=folder)
 
