@@ -79,13 +79,17 @@ def test_what_was_changed_by_hand_between_the_marks_is_not_written_over(run, bef
     assert after not in write_card(run, overwrite=True).read_text()
 
 
-def test_a_file_of_the_owners_is_not_written_over(run):
+def test_a_file_of_the_owners_is_not_written_over(run, monkeypatch):
+    # Its library would warn whoever reads of what is no fault of theirs.
+    warnings: list[str] = []
+    monkeypatch.setattr("huggingface_hub.repocard.logger.warning", warnings.append)
     file = run / "README.md"
     file.write_text("# My notes\n")
     with pytest.raises(VireidError, match="is not a card that vireid wrote, and was left as it is"):
         write_card(run)
     assert file.read_text() == "# My notes\n"
     assert "My notes" not in write_card(run, overwrite=True).read_text()
+    assert warnings == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from vireid.sharing.card import card_body
 from vireid.sharing.card_metadata import OURS, card_metadata
@@ -81,7 +82,9 @@ def _before(file: Path, *, overwrite: bool) -> tuple[dict[str, Any], tuple[str, 
     if not file.exists():
         return {}, ("", _OWN)
     try:
-        card = ModelCard(file.read_text(encoding="utf-8-sig"))
+        content = file.read_text(encoding="utf-8-sig")
+        # What begins with no metadata gets empty ones: huggingface_hub warns of none on standard error.
+        card = ModelCard(content if REGEX_YAML_BLOCK.search(content) else f"---\n{{}}\n---\n{content}")
         metadata, text = card.data.to_dict(), card.text.replace("\r\n", "\n")
         part = _PART.search(text)
         changed = part is not None and part[1] != _digest(part[2], metadata)
