@@ -1,11 +1,13 @@
 """Files of torch.save from anybody: training states and published checkpoints."""
 
 import codecs
+import copy
 import io
 import os
 import pickle
 import warnings
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +188,85 @@ def test_a_changed_byte_gives_a_result_or_a_message(tmp_path, harmless, zipped, 
         warnings.simplefilter("ignore")
         for reader in READERS:
             harmless(reader, tmp_path / "f.pt")
+
+
+class Body:
+    """The numbers of a tensor, under a name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Naming(pickle.Pickler):
+    """Names bodies as torch does."""
+
+    def persistent_id(self, obj: Any) -> Any:
+        return ("storage", torch.FloatStorage, obj.name, "cpu", NUMBERS) if isinstance(obj, Body) else None
+
+
+NUMBERS = 2**23
+
+
+def with_one_body(names: list[str], *, members: list[str]) -> bytes:
+    """A tensor for each name, in an archive whose members all are one body of 32 MiB."""
+    rebuild: Any = torch._utils._rebuild_tensor_v2
+    tensors = {name: Numbers(rebuild, (Body(name), 0, (NUMBERS,), (1,), False, OrderedDict())) for name in names}
+    pickled, stream = io.BytesIO(), io.BytesIO()
+    Naming(pickled, protocol=2).dump({"format": 2, "net": tensors})
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled.getvalue())
+        archive.writestr("archive/data/0", bytes(4 * NUMBERS))
+        archive.writestr("archive/version", "3\n")
+        for name in members:
+            twin = copy.copy(archive.getinfo("archive/data/0"))
+            twin.filename = f"archive/data/{name}"
+            archive.filelist.append(twin)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_members_that_lie_over_each_other_are_refused(tmp_path, harmless, reader):
+    names = [str(place) for place in range(1, 10)]
+    (tmp_path / "f.pt").write_bytes(with_one_body(names, members=names))
+    assert "its members lie over each other" in harmless(reader, tmp_path / "f.pt")
+
+
+def test_many_names_for_one_member_take_no_more_than_it(tmp_path, harmless):
+    names = [f"0\0{place}" for place in range(9)]  # torch looks a name up to its first zero byte
+    (tmp_path / "f.pt").write_bytes(with_one_body(names, members=[]))
+    harmless(load_state, tmp_path / "f.pt")
+
+
+def test_tensors_that_share_numbers_are_read_as_such(tmp_path):
+    numbers = torch.arange(6.0)
+    content = {"format": 2, "a": numbers, "b": numbers[2:].view(2, 2).T, "again": numbers, "none": torch.zeros(0)}
+    torch.save(content | {"weight": torch.nn.Parameter(torch.ones(2))}, tmp_path / "f.pt")
+    state = load_state(tmp_path / "f.pt")
+    (tmp_path / "f.pt").write_bytes(bytes((tmp_path / "f.pt").stat().st_size))
+    state["a"][2] = 7
+    assert state["b"].tolist() == [[7, 4], [3, 5]]
+    assert state["again"] is state["a"]
+    assert state["weight"].requires_grad
+    assert state["weight"].tolist() == [1, 1]
+
+
+def in_hex(text: bytes, times: int) -> Any:
+    value: Any = Numbers(codecs.encode, (text.decode(), "latin1"))
+    for _ in range(times):
+        value = Numbers(codecs.encode, (value, "hex"))
+    return value
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (Numbers(bytearray, (2**30,)), "it asks for bytes of any size (bytearray)"),
+        (in_hex(b"aaaaaaaa", 26), "it may make its bytes longer by the codec 'hex'"),
+    ],
+    ids=["bytearray", "hex"],
+)
+@pytest.mark.parametrize("reader", READERS)
+def test_plain_values_that_grow_are_refused(tmp_path, harmless, reader, value, message, zipped):
+    (tmp_path / "f.pt").write_bytes(saved({"format": 2, "net": {}, "x": value}, zipped=zipped))
+    assert message in harmless(reader, tmp_path / "f.pt")

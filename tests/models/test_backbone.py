@@ -1,6 +1,7 @@
 """Other people's networks taken apart: shapes measured, weights whole, refusals by name."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +216,11 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def test_files_that_are_not_weights_are_refused(tmp_path):
     file = tmp_path / "state.pth"
     assert refusal(file) == f"there is no weights file {file}; weights must be 'imagenet', 'none' or a file"
-    file.write_bytes(b"not weights")
-    assert "state.pth is not a plain file of weights" in refusal(file)
+    file.write_bytes(b"root:x:0:0:root:/root:/bin/bash\n")
+    assert refusal(file) == (
+        f"{file} is not a plain file of weights (.safetensors or .pth): IndexError; take model.state_dict() of this "
+        "timm model, saved by safetensors or torch.save"
+    )
     torch.save(torch.zeros(3), file)
     assert "state.pth must hold tensors by name, got Tensor" in refusal(file)
     damaged = tmp_path / "state.safetensors"
@@ -238,6 +242,10 @@ def test_a_file_that_holds_code_is_refused_and_not_run(tmp_path):
     marker, file = tmp_path / "marker", tmp_path / "state.pth"
     torch.save({"conv1.0.weight": Runs(marker)}, file)
     assert "is not a plain file of weights" in refusal(file)
+    assert "which is code and was not run" in refusal(file)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(1000))
+    assert "it is compressed, as torch.save writes none" in refusal(file)
     file.write_bytes(pickle.dumps(Runs(marker)))
     assert "is not a plain file of weights" in refusal(file)
     assert not marker.exists()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import timm
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from vireid.models.fitting import fit_weights
 from vireid.models.nonlocal_block import NonLocalBlock
 from vireid.models.scale import Scale
+from vireid.models.tensor_file import read_tensor_file, said_of
 from vireid.models.without_telemetry import without_telemetry
 from vireid.types import VireidError
 
@@ -145,11 +147,17 @@ def _load(model: nn.Module, file: Path, name: str) -> None:
         if file.suffix == ".safetensors":
             state = safetensors.torch.load_file(file)
         else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = read_tensor_file(file, mmap=True)
     except FileNotFoundError:
         raise VireidError(f"there is no weights file {file}; weights must be 'imagenet', 'none' or a file") from None
-    except Exception as error:
+    except safetensors.SafetensorError as error:
         raise VireidError(f"{file} is not a plain file of weights (.safetensors or .pth): {error}") from error
+    # Each kind of damage raises an error of its own.
+    except Exception as error:
+        raise VireidError(
+            f"{file} is not a plain file of weights (.safetensors or .pth): {said_of(error)}; take model.state_dict() "
+            "of this timm model, saved by safetensors or torch.save"
+        ) from error
     if isinstance(state, Mapping):
         state = state.get("state_dict", state)
     if not isinstance(state, Mapping):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from vireid.models.plain_numbers import PlainArray, plain_numbers
-from vireid.models.tensor_file import read_tensor_file
+from vireid.models.tensor_file import code_in, read_tensor_file, said_of
 from vireid.types import VireidError
 
 __all__ = ["numbers_of", "read_reference_file", "tensors_of"]
@@ -32,14 +31,14 @@ def read_reference_file(path: Path) -> Mapping[str, Any]:
         content = read_tensor_file(path, also=plain_numbers(), mmap=True)
     # Each kind of damage raises an error of its own, from six modules.
     except Exception as error:
-        code = re.search(r"GLOBAL ([\w.]+) (was|whose)", str(error))
+        code = code_in(error)
         if code:
             raise VireidError(
-                f"{path} holds {code[1]}, which is code and not weights; it was not run. Ask its authors for a file "
+                f"{path} holds {code}, which is code and not weights; it was not run. Ask its authors for a file "
                 "with nothing but tensors and numbers, or write one from it in a place where nothing can be harmed"
             ) from error
         raise VireidError(
-            f"{path} is not a whole file of torch.save ({_said(error)}); download it again and compare its size"
+            f"{path} is not a whole file of torch.save ({said_of(error)}); download it again and compare its size"
         ) from error
     if not isinstance(content, Mapping) or not isinstance(content.get("net"), Mapping):
         held = sorted(str(key) for key in content)[:SHOWN] if isinstance(content, Mapping) else type(content).__name__
@@ -48,11 +47,6 @@ def read_reference_file(path: Path) -> Mapping[str, Any]:
             "a bare state_dict can be written as torch.save({'net': state_dict}, FILE)"
         )
     return content
-
-
-def _said(error: Exception) -> str:
-    """The reason if it is ours, else only its kind: torch speaks of its own insides at length."""
-    return str(error) if type(error) is ValueError and str(error).startswith("it ") else type(error).__name__
 
 
 def tensors_of(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vireid.models.tensor_file import read_tensor_file
+from vireid.models.tensor_file import read_tensor_file, said_of
 from vireid.types import VireidError, write_atomically
 
 __all__ = ["load_state", "save_state"]
@@ -45,8 +45,7 @@ def load_state(file: Path) -> dict[str, Any]:
         raise VireidError(f"there is no training state {file} to resume from") from None
     # What damaged bytes make the unpickler raise has no end: index, key, value, unicode and struct errors were seen.
     except Exception as error:
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        raise VireidError(f"{file} is not a training state, or only part of one: {said}") from error
+        raise VireidError(f"{file} is not a training state, or only part of one: {said_of(error)}") from error
     found = state.get("format") if isinstance(state, dict) else None
     if not isinstance(found, int) or found not in _READABLE:
         readable = " and ".join(map(str, _READABLE))
