@@ -21,17 +21,65 @@ def run(tiny_run, tmp_path):
     return Path(shutil.copytree(tiny_run, tmp_path / "run"))
 
 
-def test_a_run_comes_out_the_same(vireid, run, monkeypatch):
+def test_a_run_comes_out_the_same(vireid, run, monkeypatch, tmp_path):
     # Somebody may be writing the code while it is tested.
     code = json.loads((run / "config.json").read_text())["code"]
-    monkeypatch.setattr("vireid.cli.reproduce.code_fingerprint", lambda: code)
+    monkeypatch.setattr("vireid.cli.run_folder.code_fingerprint", lambda: code)
     said = vireid("reproduce", run, "--accelerator", "cpu")
     assert said.code == 0, said.err
-    assert "libraries, code and machine are those of the run" in said.out
+    out = run.with_name("run-reproduced")
+    assert f"libraries, code, machine and processes that {out} was begun with are those of the run" in said.out
     assert "reproduced: every weight" in said.out
-    assert (run.with_name("run-reproduced") / WEIGHTS).exists()
-    # A second call finds the second training finished.
-    assert vireid("reproduce", run, "--accelerator", "cpu").code == 0
+    assert (out / WEIGHTS).exists()
+    # A second call finds the second training finished; what is told is what that was made with.
+    edit(out, lambda document: document["versions"].update(torch="1.0"))
+    said = vireid("reproduce", run, "--accelerator", "cpu")
+    assert (said.code, f"{out} holds a finished run; nothing to do" in said.out) == (0, True)
+    assert f"torch: {json.loads((run / 'config.json').read_text())['versions']['torch']} then, 1.0 in {out}" in said.out
+    assert "are those of the run" not in said.out
+    # It is no proof of a run that has changed since, nor is a copy of it one of its own.
+    shutil.copytree(out, tmp_path / "copy")
+    said = vireid("reproduce", out, "--out", tmp_path / "copy")
+    assert (said.code, f"but {tmp_path / 'copy'} holds another" in said.err) == (2, True)
+    edit(run, lambda document: document.update(started="later"))
+    said = vireid("reproduce", run)
+    assert (said.code, f"but {out} holds another" in said.err) == (2, True)
+
+
+def edit(run, change):
+    document = json.loads((run / "config.json").read_text())
+    change(document)
+    (run / "config.json").write_text(json.dumps(document))
+
+
+def test_a_copy_of_the_run_proves_nothing(vireid, run):
+    out = Path(shutil.copytree(run, run.with_name("run-reproduced")))
+    said = vireid("reproduce", run, "--accelerator", "cpu")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "vireid: error: a run is compared with a training that vireid reproduce began for it, as it is now, but "
+        f"{out} holds another; remove that folder, or give another --out\n"
+    )
+
+
+def test_an_interrupted_one_goes_on_and_tells_what_is_other_now(vireid, run, monkeypatch):
+    out = run.with_name("run-reproduced")
+    monkeypatch.setattr("vireid.cli.run_folder.code_fingerprint", lambda: "0" * 16)
+    monkeypatch.setattr("vireid.cli.train.save_network", interrupt)
+    said = vireid("reproduce", run, "--accelerator", "cpu")
+    assert said.code == 130
+    assert said.err.endswith("interrupted; what was trained stays: start the same command again to go on\n")
+    assert (out / "state.pt").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr("vireid.cli.reproduce.code_fingerprint", lambda: "1" * 16)
+    said = vireid("reproduce", run, "--accelerator", "cpu")
+    assert said.code == 0, said.err
+    assert f"vireid's own code: {'0' * 16} when {out} was begun, {'1' * 16} when it went on" in said.out
+    assert f"then, {'0' * 16} in {out}" in said.out
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 def results(run):
@@ -49,12 +97,23 @@ def test_what_differs_is_told(vireid, run):
     document = json.loads((run / "config.json").read_text())
     document["versions"]["torch"] = "1.0"
     document["code"] = "0123456789abcdef"
+    document["processes"] = 4
+    document["data"]["fingerprint"] = "0" * 16
     (run / "config.json").write_text(json.dumps(document))
     before = results(run)
     said = vireid("reproduce", run, "--accelerator", "cpu")
     assert said.code == 1, said.err
     assert "torch: 1.0 then" in said.out
+    assert (
+        "the run keeps the fingerprint of its data in the form of another version: whether these are the same is not "
+        "known"
+    ) in said.out
     assert "vireid's own code: 0123456789abcdef then" in said.out
+    assert f"processes: 4 then, 1 in {run}-reproduced" in said.out
+    assert (
+        "processes that train together: 4 then, 1 now, so other weights are to be expected; start it by torchrun "
+        "--nproc-per-node 4 -m vireid to have as many"
+    ) in said.out
     assert "the losses part at step 1:" in said.out
     assert "identity: 12 then" in said.out
     assert "not reproduced to the bit" in said.out
@@ -66,23 +125,25 @@ def test_what_differs_is_told(vireid, run):
 def test_other_data_are_told(vireid, run, tiny_world, tmp_path):
     other = shutil.copytree(tiny_world, tmp_path / "other")
     document = json.loads((run / "config.json").read_text())
-    document["data"]["fingerprint"] = "0" * 16
+    document["data"]["fingerprint"] = f"content:{'0' * 16}"
     (run / "config.json").write_text(json.dumps(document))
     said = vireid("reproduce", run, "--root", other, "--accelerator", "cpu")
     assert said.code == 2
-    assert "does not hold the data of the run: fingerprint 0000000000000000" in said.err
+    assert "does not hold the data of the run: fingerprint content:0000000000000000" in said.err
     assert not run.with_name("run-reproduced").exists()
 
 
 def test_a_run_from_elsewhere_says_what_it_lacks(vireid, run, tiny_world):
     document = json.loads((run / "config.json").read_text())
-    del document["settings"]["root"], document["data"]
+    del document["settings"]["root"], document["data"], document["versions"], document["processes"]
     (run / "config.json").write_text(json.dumps(document))
     said = vireid("reproduce", run)
     assert (said.code, "give --root ROOT" in said.err) == (2, True)
     said = vireid("reproduce", run, "--root", tiny_world, "--accelerator", "cpu")
     assert said.code == 0, said.err
-    assert "whether these are the same is not known" in said.out
+    assert "what data it was trained on: whether these are the same is not known" in said.out
+    assert "the run does not say its libraries, processes: whether these are the same is not known" in said.out
+    assert "are those of the run" not in said.out
     document["settings"]["network.weights"] = "a file"
     (run / "config.json").write_text(json.dumps(document))
     said = vireid("reproduce", run, "--root", tiny_world)
@@ -93,6 +154,14 @@ def test_a_run_goes_on_with_its_data_only(vireid, tiny_world, tiny_flags, tmp_pa
     world = Path(shutil.copytree(tiny_world, tmp_path / "world"))
     flags = ["train", "mscmnet-small", "--root", world, "--out", tmp_path / "run", *tiny_flags]
     assert vireid(*flags).code == 0
+    (tmp_path / "run" / WEIGHTS).unlink()
+    # What an older version kept does not compare.
+    content = (tmp_path / "run" / "config.json").read_text()
+    edit(tmp_path / "run", lambda document: document["data"].update(fingerprint="0" * 16))
+    said = vireid(*flags, "--resume")
+    assert said.code == 0, said.err
+    assert "in the form of another version: whether these are the images that it was started on" in said.out
+    (tmp_path / "run" / "config.json").write_text(content)
     (tmp_path / "run" / WEIGHTS).unlink()
     image = next(world.glob("cam1/*/*.jpg"))
     image.write_bytes(image.read_bytes() + b"\0")

@@ -13,6 +13,7 @@ def test_a_run_tells_its_settings_and_steps(tiny_run):
     assert run.settings["name"] == "mscmnet-small"
     assert run.settings["network.mimb_heads"] == 2
     assert "torch" in run.versions
+    assert (run.processes, run.reproduces) == (1, "")
     assert run.hardware["cores"] >= 1
     assert [step["step"] for step in run.steps] == list(range(len(run.steps)))
     assert {"loss/identity", "learning_rate", "seconds"} <= set(run.steps[0])
@@ -58,6 +59,8 @@ DEEP = "[" * 100_000
         ('{"settings": {"a": {"b": 1}}}', r"'a' of its 'settings' must be words or numbers, got dict"),
         ('{"settings": {"a": [[1]]}}', r"'a' of its 'settings' must be words or numbers, got list"),
         ('{"code": 5}', r"its 'code' must be str, got int"),
+        ('{"processes": "2"}', r"its 'processes' must be int, got str"),
+        ('{"reproduces": 5}', r"its 'reproduces' must be str, got int"),
         (DEEP, r"is not the configuration of a run"),
     ],
 )

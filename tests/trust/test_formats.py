@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from vireid.cli.recipes import RECIPES
 from vireid.cli.run_settings import read_settings
-from vireid.data import pixel_store
+from vireid.data import pixel_store, same_data
 from vireid.data.pixel_store import PixelStore
 from vireid.evaluation.stored_results import read_result
 from vireid.exports.export_facts import read_facts
@@ -85,6 +85,9 @@ def test_run():
     assert run.steps[1]["loss/identity"] == 1.6122221946716309
     config = read_settings(run.settings, root=Path("world"), out=Path("run"))
     assert config.name == "baseline-small"
+    # Of its data it kept names and sizes alone, which does not compare with what is kept now.
+    assert run.data["fingerprint"] == "eff1cf06e75a6433"
+    assert same_data(run.data, run.data | {"fingerprint": "content:eff1cf06e75a6433"}) is None
     assert config.recipe.optimizer == RECIPES["baseline-small"].optimizer
     # A run of an older version lacks what came later.
     older = {name: value for name, value in run.settings.items() if name not in ("compile_network", "cache")}

@@ -11,29 +11,45 @@ import torch
 from rich.table import Table
 
 from vireid.cli.config import EvaluateConfig, TrainConfig
-from vireid.cli.console import console, say
+from vireid.cli.console import console, quiet_unless_first, say
 from vireid.cli.evaluate import RANKS, measure, rates_row
 from vireid.cli.reproduce_config import ReproduceConfig
 from vireid.cli.run_settings import read_settings
 from vireid.cli.termination import telling_what_is_kept
 from vireid.cli.train import describe_data, train
-from vireid.data import read
+from vireid.data import read, same_data
 from vireid.data.sampler import IdentitySampler
-from vireid.models import load_network, weights_file
+from vireid.models import WEIGHTS, load_network, weights_file
 from vireid.sharing.shared_files import A_FILE
-from vireid.training import RunRecord, code_fingerprint, describe_hardware, library_versions, read_run
-from vireid.types import VireidError
+from vireid.training import (
+    RunRecord,
+    code_fingerprint,
+    describe_hardware,
+    join_processes,
+    library_versions,
+    processes_of_job,
+    read_run,
+)
+from vireid.training.loop import STATE
+from vireid.training.run_record import CONFIG
+from vireid.types import VireidError, sha256_of
 
 __all__ = ["reproduce"]
+
+CODE, PROCESSES, ACCELERATOR = "vireid's own code", "processes", "--accelerator"
 
 
 def reproduce(config: ReproduceConfig) -> int:
     """Train with the run's settings into a folder beside it and compare; 0 where every weight is the same, else 1.
 
+    The folder is marked as this run's when it is begun, and only one so marked is gone on in or compared: anything
+    else, such as a copy of the run, would prove nothing.
+
     Raises:
-        VireidError: a run that has not ended or was not trained by vireid, data that are not the run's, or what
-            `train` refuses.
+        VireidError: a run that has not ended or was not trained by vireid, a folder that was not begun for this run,
+            data that are not the run's, or what `train` refuses.
     """
+    quiet_unless_first(processes_of_job().first)
     before = read_run(config.run)
     weights_file(config.run)
     if not before.settings:
@@ -53,6 +69,12 @@ def reproduce(config: ReproduceConfig) -> int:
         raise VireidError(
             f"{config.run} began from a file of weights that did not come with it; train with --network.weights FILE"
         )
+    mark = _mark(config.run)
+    if (out / CONFIG).exists() and read_run(out, log=False).reproduces != mark:
+        raise VireidError(
+            f"a run is compared with a training that vireid reproduce began for it, as it is now, but {out} holds "
+            "another; remove that folder, or give another --out"
+        )
     settings = read_settings(before.settings, root=Path(root), out=out)
     again = dataclasses.replace(
         settings,
@@ -62,10 +84,16 @@ def reproduce(config: ReproduceConfig) -> int:
         cache=config.cache,
     )
     _check_data(again, before)
+    _check_processes(before)
+    goes_on = (out / STATE).exists() and not (out / WEIGHTS).exists()
     with telling_what_is_kept("what was trained stays: start the same command again to go on"):
-        train(again)
+        train(again, reproduces=mark)
+    # The first process writes the weights when the others are done.
+    join_processes(again.accelerator).barrier()
     after = read_run(out)
-    _tell_surroundings(before)
+    _tell_surroundings(before, after)
+    if goes_on:
+        _tell_change(after)
     if _same_weights(config.run, out):
         say(f"reproduced: every weight of {out} is that of {config.run}, bit for bit", style="bold green")
         return 0
@@ -75,37 +103,70 @@ def reproduce(config: ReproduceConfig) -> int:
     return 1
 
 
+def _mark(run: Path) -> str:
+    """16 hexadecimal digits of a run's weights and of all that it says of its training."""
+    parts = [sha256_of(weights_file(run)), sha256_of(run / CONFIG)]
+    return sha256_of(" ".join(parts).encode())[:16]
+
+
 def _check_data(config: TrainConfig, before: RunRecord) -> None:
     """Refuse other data before hours are spent on them."""
     records = read(config.dataset, config.root, trial=config.trial, splits=("train",))
     recipe = config.recipe
     sampler = IdentitySampler(records, identities=recipe.identities, images=recipe.images, seed=config.seed)
     now = describe_data(records, sampler)
+    same = same_data(before.data, now)
     if not before.data:
         say("the run does not say what data it was trained on: whether these are the same is not known")
-    elif before.data != now:
+    elif same is None:
+        say(
+            "the run keeps the fingerprint of its data in the form of another version: whether these are the same is "
+            "not known"
+        )
+    elif not same:
         raise VireidError(
             f"{config.root} does not hold the data of the run: {_plain(before.data)} then, {_plain(now)} now; give "
             "theirs as --root ROOT"
         )
 
 
-def _tell_surroundings(before: RunRecord) -> None:
+def _check_processes(before: RunRecord) -> None:
+    """Say before hours are spent that another number of processes trains, which changes what each sees."""
+    then, now = before.processes, processes_of_job().count
+    if then not in (0, now):
+        how = "without torchrun" if then == 1 else f"by torchrun --nproc-per-node {then} -m vireid"
+        say(
+            f"processes that train together: {then} then, {now} now, so other weights are to be expected; start it "
+            f"{how} to have as many"
+        )
+
+
+def _tell_surroundings(before: RunRecord, after: RunRecord) -> None:
     """Say what is not as it was: the usual reasons for another result."""
-    now = library_versions()
-    changed = {
-        name: (version, now.get(name, "none")) for name, version in before.versions.items() if now.get(name) != version
-    }
-    hardware = describe_hardware()
-    changed |= {
-        name: (value, hardware.get(name)) for name, value in before.hardware.items() if hardware.get(name) != value
-    }
-    if before.code and before.code != (code := code_fingerprint()):
-        changed["vireid's own code"] = (before.code, code)
-    if not changed:
-        say("libraries, code and machine are those of the run")
-    for name, (then, today) in changed.items():
-        say(f"  {name}: {then} then, {today} now")
+    then, now = _surroundings(before), _surroundings(after)
+    parts = {"libraries": "versions", "code": "code", "machine": "hardware", "processes": "processes"}
+    unknown = [name for name, part in parts.items() if not getattr(before, part)]
+    changed = {name: (value, now.get(name, "none")) for name, value in then.items() if now.get(name) != value}
+    if unknown:
+        say(f"the run does not say its {', '.join(unknown)}: whether these are the same is not known")
+    if not changed and not unknown:
+        say(f"libraries, code, machine and processes that {after.folder} was begun with are those of the run")
+    for name, (value, today) in changed.items():
+        say(f"  {name}: {value} then, {today} in {after.folder}")
+
+
+def _tell_change(after: RunRecord) -> None:
+    """Say what has changed since the second training was begun, where it went on: it is of both then."""
+    here = {**library_versions(), **describe_hardware(), CODE: code_fingerprint(), PROCESSES: processes_of_job().count}
+    for name, value in _surroundings(after).items():
+        if name in here and here[name] != value:
+            say(f"  {name}: {value} when {after.folder} was begun, {here[name]} when it went on")
+
+
+def _surroundings(record: RunRecord) -> dict[str, Any]:
+    """What a result may depend on beside settings and data, by name; what the record does not say is left out."""
+    known = {CODE: record.code, PROCESSES: record.processes, ACCELERATOR: record.settings.get("accelerator")}
+    return {**record.versions, **record.hardware} | {name: value for name, value in known.items() if value}
 
 
 def _same_weights(one: Path, other: Path) -> bool:

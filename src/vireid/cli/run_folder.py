@@ -12,9 +12,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vireid.cli.config import TrainConfig
+from vireid.cli.console import say
 from vireid.cli.recipe_config import RecipeConfig
 from vireid.cli.run_settings import write_settings
 from vireid.cli.selection import BEST, SCORES
+from vireid.data import same_data
 from vireid.models import WEIGHTS
 from vireid.sharing.card_file import CARD
 from vireid.training import code_fingerprint, describe_hardware, library_versions, processes_of_job
@@ -73,7 +75,7 @@ def is_finished(config: TrainConfig) -> bool:
 
 
 @contextmanager
-def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None]:
+def claimed(config: TrainConfig, *, data: Mapping[str, object], reproduces: str = "") -> Iterator[None]:
     """Keep the folder from other trainings, and the configuration with the run.
 
     If the run fails before its first report, nothing is left but the step at which its loss broke: a mended command
@@ -81,6 +83,7 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
 
     Args:
         data: what is trained on; a run goes on with the same only.
+        reproduces: kept with the configuration; see `vireid.training.RunRecord`.
 
     Raises:
         VireidError: another process trains into the folder, or the run was begun on other data.
@@ -102,6 +105,7 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object]) -> Iterator[None
         document = {
             "format": CONFIG_FORMAT,
             "settings": write_settings(config),
+            **({"reproduces": reproduces} if reproduces else {}),
             "processes": processes_of_job().count,
             "versions": library_versions(),
             "code": code_fingerprint(),
@@ -135,7 +139,13 @@ def remove_drafts(out: Path) -> None:
 
 def _check_data(file: Path, data: Mapping[str, object]) -> None:
     before = read_run(file.parent, log=False).data or data
-    if before != data:
+    same = same_data(before, data)
+    if same is None:
+        say(
+            f"{file.parent} keeps the fingerprint of its data in the form of another version: whether these are the "
+            "images that it was started on is not known"
+        )
+    elif not same:
         raise VireidError(
             f"a run is resumed on the data that it was started on, but these were {dict(before)} and are {dict(data)}; "
             "bring the images back, or train anew in another folder"

@@ -65,10 +65,13 @@ STREAMS = {
 }
 
 
-def train(config: TrainConfig) -> Path:
+def train(config: TrainConfig, *, reproduces: str = "") -> Path:
     """Train, show progress, and leave weights, logs, state and the resolved configuration in ``config.out``.
 
     Started by torchrun or srun, all processes call it and the first leaves the files.
+
+    Args:
+        reproduces: kept with the configuration; see `vireid.training.RunRecord`.
 
     Raises:
         SystemExit: SIGTERM came; where the training stands is saved.
@@ -113,7 +116,7 @@ def train(config: TrainConfig) -> Path:
     data = describe_data(records, sampler) if processes_of_job().first else {}
     with (
         _telling_what_is_kept(out),
-        claimed(config, data=data),
+        claimed(config, data=data, reproduces=reproduces),
         termination_noted() as told,
         _training_bar(recipe.epochs, steps) as on_step,
     ):

@@ -3,7 +3,7 @@
 from vireid.data.dataset import ImageDataset, load_batch
 from vireid.data.doctor import Diagnosis, diagnose
 from vireid.data.faults import Fault, FaultError
-from vireid.data.fingerprint import fingerprint_records
+from vireid.data.fingerprint import fingerprint_records, same_data
 from vireid.data.folder import read_folder
 from vireid.data.images import load_image
 from vireid.data.llcm import read_llcm
@@ -49,4 +49,5 @@ __all__ = [
     "read_sysu_ids",
     "read_sysu_mm01",
     "read_sysu_permutations",
+    "same_data",
 ]

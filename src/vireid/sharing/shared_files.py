@@ -91,6 +91,7 @@ def shared_files(
         document = {
             "format": CONFIG_FORMAT,
             "settings": settings,
+            "processes": record.processes,
             "versions": record.versions,
             "code": record.code,
             "data": record.data,

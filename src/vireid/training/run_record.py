@@ -34,6 +34,8 @@ class RunRecord:
         hardware: see `vireid.training.describe_hardware`.
         code: see `vireid.training.code_fingerprint`.
         data: ``fingerprint`` (see `vireid.data.fingerprint_records`), ``images`` and ``identities`` trained on.
+        processes: that trained together; 0 where it is not known.
+        reproduces: which run was trained again here, in the digits of ``vireid reproduce``.
         started: ISO 8601.
         steps: a line of the log for each step: ``step``, ``epoch``, ``loss/<term>``, ``learning_rate``, ``images``,
             ``seconds``.
@@ -45,6 +47,8 @@ class RunRecord:
     hardware: dict[str, Any]
     code: str
     data: dict[str, Any]
+    processes: int
+    reproduces: str
     started: str
     steps: list[dict[str, Any]]
 
@@ -78,6 +82,8 @@ def read_run(folder: Path, *, log: bool = True) -> RunRecord:
         hardware=_plain_part(config, "hardware", file, lists=("accelerators",)),
         code=_part(config, "code", str, file),
         data=_plain_part(config, "data", file, lists=()),
+        processes=_part(config, "processes", int, file),
+        reproduces=_part(config, "reproduces", str, file),
         started=_part(config, "started", str, file),
         steps=_lines(folder / LOG) if log else [],
     )
