@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vireid.types import Embeddings, Modality, Record, Records, Score, VireidError, write_atomically
+from vireid.types import Embeddings, Modality, Record, Records, Score, VireidError, check_own_places, write_atomically
 
 
 def record(path: str, **changes: Any) -> Record:
@@ -256,3 +256,23 @@ def test_places_that_cannot_be_written_are_refused(tmp_path):
         ):
             d.write_text("new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_what_is_written_into_a_folder_stays_there(tmp_path):
+    real, outside = tmp_path / "real", tmp_path / "really"
+    (real / "deep").mkdir(parents=True)
+    outside.mkdir()
+    folder = tmp_path / "folder"
+    folder.symlink_to(real)
+    (real / "inside").symlink_to(real / "deep")
+    # A folder that is a link itself, what stays in it, and what is not there.
+    check_own_places(folder, ["inside/file", "deep", "new", "new/file"])
+    for name in ("out", "deep/out"):
+        # Its name begins as the folder's does.
+        (real / name).symlink_to(outside)
+        with pytest.raises(VireidError) as said:
+            check_own_places(folder, ["deep", f"{name}/file"])
+        assert str(said.value) == (
+            f"what is written into {folder} must stay there, but its {name}/file leads to {outside}/file; remove the "
+            "link, or put what it leads to in its place"
+        )

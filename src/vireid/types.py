@@ -30,6 +30,7 @@ __all__ = [
     "Score",
     "VireidError",
     "VireidWarning",
+    "check_own_places",
     "left_drafts",
     "printable",
     "sha256_of",
@@ -461,3 +462,24 @@ class write_atomically:  # noqa: N801 - a context manager that reads as a verb
 def left_drafts(folder: Path, names: Iterable[str]) -> list[Path]:
     """Drafts of `write_atomically` for some files of a folder; where nobody writes, a killed process left them."""
     return [draft for name in names for draft in folder.glob(f".{name}.*")]
+
+
+def check_own_places(folder: Path, names: Iterable[str]) -> None:
+    """Refuse what is about to be written into a folder where a link would carry it out.
+
+    The folder may be a link itself; what is not there yet, or is a link that stays inside, passes.
+
+    Args:
+        names: of files and folders, relative to the folder.
+
+    Raises:
+        VireidError: one of them, or a folder on the way to it, is a symbolic link that leads out of the folder.
+    """
+    inside = os.path.realpath(folder).rstrip(os.sep) + os.sep
+    for name in names:
+        target = os.path.realpath(folder / name)
+        if not target.startswith(inside):
+            raise VireidError(
+                f"what is written into {folder} must stay there, but its {name} leads to {target}; remove the link, or "
+                "put what it leads to in its place"
+            )

@@ -241,3 +241,14 @@ def test_a_cache_and_the_size_of_a_batch_change_no_score(vireid, tiny_world, tin
     said, again = evaluate(vireid, tmp_path, *data, "--cache", tmp_path / "pixels")
     assert "caching" not in said.err
     assert again == plain
+
+
+def test_a_result_is_written_into_no_folder_that_the_run_links_to(vireid, tiny_world, tiny_run, tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("results"))
+    outside.mkdir()
+    (run / "results").symlink_to(outside)
+    said = vireid("evaluate", "--checkpoint", run, "--dataset", "sysu", "--root", tiny_world)
+    # Before anything is measured.
+    assert (said.code, said.out, list(outside.iterdir())) == (2, "", [])
+    assert f"what is written into {run} must stay there, but its results leads to {outside}; remove the" in said.err

@@ -7,7 +7,7 @@ import pytest
 
 from vireid.cli.config import TrainConfig
 from vireid.cli.recipes import RECIPES
-from vireid.cli.run_folder import CONFIG, LOCK, claimed, is_finished
+from vireid.cli.run_folder import BOARD, CONFIG, LOCK, WRITTEN, claimed, is_finished
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
 from vireid.types import VireidError
@@ -63,3 +63,19 @@ def test_a_failure_after_a_state_keeps_it(config: TrainConfig):
     assert (config.out / CONFIG).exists()
     with pytest.raises(VireidError, match="continue it with --resume"):
         is_finished(config)
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, LOCK, BOARD])
+def test_what_a_training_writes_stays_in_its_folder(name: str, config: TrainConfig, tmp_path: Path):
+    outside = tmp_path / "outside"
+    if name == BOARD:
+        outside.mkdir()
+    else:
+        outside.write_text("mine")
+    config.out.mkdir()
+    (config.out / name).symlink_to(outside)
+    message = f"what is written into {config.out} must stay there, but its {name} leads to {outside}; remove the link"
+    with pytest.raises(VireidError, match=message), claimed(config, data={}):
+        pass
+    assert [each.name for each in config.out.iterdir()] == [name]
+    assert list(outside.iterdir()) == [] if name == BOARD else outside.read_text() == "mine"

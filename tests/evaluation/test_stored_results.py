@@ -93,3 +93,13 @@ def test_a_file_that_is_no_json_is_refused(tmp_path):
     (tmp_path / "results" / "x.json").write_text("rank-1: all of them")
     with pytest.raises(VireidError, match="is not a result of vireid evaluate"):
         read_results(tmp_path)
+
+
+def test_a_result_is_not_written_through_a_link(tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    run.mkdir()
+    outside.mkdir()
+    (run / "results").symlink_to(outside)
+    with pytest.raises(VireidError, match=f"what is written into {run} must stay there, but its results leads to"):
+        store_result(run, evaluation(), weights="a")
+    assert list(outside.iterdir()) == []

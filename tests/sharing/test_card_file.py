@@ -129,3 +129,14 @@ def test_dates_and_names_of_the_hubs_own_among_the_metadata_do_no_harm(run):
     edit(file, "library_name: vireid", "library_name: 2020-01-01")
     with pytest.raises(VireidError, match="is not a card that can be read"):
         write_card(run)
+
+
+def test_a_card_is_written_over_no_link_that_leads_out(run, tmp_path):
+    outside = tmp_path / "outside.md"
+    write_card(run).rename(outside)
+    before = outside.read_text()
+    (run / "README.md").symlink_to(outside)
+    with pytest.raises(VireidError, match=f"but its README.md leads to {outside}; remove the link, or put what it"):
+        write_card(run, license="mit")
+    assert outside.read_text() == before
+    assert (run / "README.md").is_symlink()

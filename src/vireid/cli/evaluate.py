@@ -18,11 +18,12 @@ from vireid.cli.embedding import embed_by_all
 from vireid.cli.plan import Plan, make_plan
 from vireid.cli.sharing import refresh_card
 from vireid.evaluation import Averages, Evaluation, evaluate, refuse_other_trial, rows_of, store_result
+from vireid.evaluation.stored_results import RESULTS
 from vireid.exports import load_model
 from vireid.models import WEIGHTS, EmbeddingModel, fingerprint
 from vireid.retrieval.embedder import computing_type
 from vireid.training import join_processes, processes_of_job
-from vireid.types import Embeddings, VireidError, write_atomically
+from vireid.types import Embeddings, VireidError, check_own_places, write_atomically
 
 __all__ = ["RANKS", "evaluate_command", "measure", "rates_row"]
 
@@ -39,14 +40,18 @@ def evaluate_command(config: EvaluateConfig) -> Evaluation | None:
     Started by torchrun or srun, all processes embed and the first scores, prints and writes; the others return None.
 
     Raises:
-        VireidError: see `measure`, or a file that cannot be written.
+        VireidError: see `measure`, a file that cannot be written, or results that a link would carry out of the run.
     """
+    run = config.checkpoint if config.checkpoint is not None and (config.checkpoint / WEIGHTS).is_file() else None
+    if run is not None:
+        # Before the time that a measurement may take.
+        check_own_places(run, [RESULTS])
     result = measure(config)
     if result is None:
         return None
-    if config.checkpoint is not None and (config.checkpoint / WEIGHTS).is_file():
-        kept = store_result(config.checkpoint, result, weights=fingerprint(config.checkpoint, config.feature))
-        refresh_card(config.checkpoint)
+    if run is not None:
+        kept = store_result(run, result, weights=fingerprint(run, config.feature))
+        refresh_card(run)
         say(f"kept in {kept}")
     if config.json is not None:
         with write_atomically(config.json) as draft:

@@ -24,12 +24,13 @@ from vireid.training.failed_step import FAILED
 from vireid.training.log import LOG
 from vireid.training.loop import STATE
 from vireid.training.run_record import CONFIG, CONFIG_FORMAT, read_run
-from vireid.types import VireidError, left_drafts, write_atomically
+from vireid.types import VireidError, check_own_places, left_drafts, write_atomically
 
 __all__ = ["claimed", "is_finished", "remove_drafts"]
 
 LOCK = "run.lock"
-BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, FAILED, "tensorboard"}
+BOARD = "tensorboard"
+BEFORE_THE_FIRST_REPORT = {CONFIG, LOG, LOCK, FAILED, BOARD}
 WRITTEN = (CONFIG, LOG, STATE, FAILED, WEIGHTS, SCORES, BEST, CARD)
 
 # What may differ when a run is continued: where it runs, not what it computes.
@@ -86,7 +87,8 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object], reproduces: str 
         reproduces: kept with the configuration; see `vireid.training.RunRecord`.
 
     Raises:
-        VireidError: another process trains into the folder, or the run was begun on other data.
+        VireidError: another process trains into the folder, the run was begun on other data, or a link would carry
+            something out of the folder.
     """
     if not processes_of_job().first:
         yield
@@ -94,6 +96,7 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object], reproduces: str 
     out, file = config.out, config.out / CONFIG
     was_there = out.exists()
     out.mkdir(parents=True, exist_ok=True)
+    check_own_places(out, (*WRITTEN, LOCK, BOARD))
     lock = FileLock(out / LOCK, timeout=0)
     try:
         lock.acquire()
@@ -122,7 +125,7 @@ def claimed(config: TrainConfig, *, data: Mapping[str, object], reproduces: str 
         if not _is_begun(out) and not (out / FAILED).exists():
             for left in (file, out / LOG, out / LOCK):
                 left.unlink(missing_ok=True)
-            shutil.rmtree(out / "tensorboard", ignore_errors=True)
+            shutil.rmtree(out / BOARD, ignore_errors=True)
             if not was_there:
                 out.rmdir()
         raise

@@ -16,7 +16,7 @@ import vireid
 from vireid.evaluation.evaluation import Evaluation
 from vireid.evaluation.per_query import CMC_LENGTH
 from vireid.evaluation.protocol import Protocol
-from vireid.types import Score, VireidError, write_atomically
+from vireid.types import Score, VireidError, check_own_places, write_atomically
 
 __all__ = ["RESULTS", "StoredResult", "read_results", "store_result"]
 
@@ -55,9 +55,10 @@ def store_result(run: Path, evaluation: Evaluation, *, weights: str) -> Path:
         The file.
 
     Raises:
-        VireidError: the file cannot be written.
+        VireidError: the file cannot be written, or a link would carry it out of the run.
     """
     file = run / RESULTS / f"{_name(evaluation.protocol)}.json"
+    check_own_places(run, [RESULTS, f"{RESULTS}/{file.name}"])
     document = {
         "format": FORMAT,
         "weights": weights,

@@ -14,7 +14,7 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK
 from vireid.sharing.card import card_body
 from vireid.sharing.card_metadata import OURS, card_metadata
 from vireid.sharing.described_run import DescribedRun, describe_run
-from vireid.types import VireidError, write_atomically
+from vireid.types import VireidError, check_own_places, write_atomically
 
 __all__ = ["CARD", "card_text", "write_card"]
 
@@ -41,9 +41,11 @@ def write_card(run: Path, *, license: str | None = None, overwrite: bool = False
         The file.
 
     Raises:
-        VireidError: a card that was changed by hand between the marks, no finished run, or a damaged file in it.
+        VireidError: a card that was changed by hand between the marks or is a link out of the run, no finished run, or
+            a damaged file in it.
     """
     file = Path(run) / CARD
+    check_own_places(Path(run), [CARD])
     text = card_text(run, license=license, overwrite=overwrite)
     with write_atomically(file) as draft:
         draft.write_text(text, encoding="utf-8", newline="\n")
