@@ -1,6 +1,7 @@
 """Other people's networks taken apart: shapes measured, weights whole, refusals by name."""
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,17 @@ def test_weights_of_another_network_are_refused(tmp_path):
     assert "unexpected ['extra'] (1 in all)" in refusal(file)
     torch.save(timm.create_model("resnet10t", num_classes=0, channels=(16, 24, 32, 40)).state_dict(), file)
     assert "in place of (48, 32, 3, 3)" in refusal(file)
+
+
+@pytest.mark.parametrize("value", [10**9, [10**9, 1, 1, 1], {"a": [-(10**9)]}, 1e300, float("nan"), [1] * 40_000])
+def test_options_with_numbers_of_no_network_are_refused(value):
+    with pytest.raises(VireidError) as caught:
+        build(options={"layers": value})
+    assert re.fullmatch(
+        r"the numbers in the options of a backbone may sum to at most 32768, but \S+ takes them beyond; take widths "
+        "and depths of a network that is known to work",
+        str(caught.value),
+    )
 
 
 def test_files_that_are_not_weights_are_refused(tmp_path):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vireid.models.fitting import fit_weights
 from vireid.models.nonlocal_block import NonLocalBlock
 from vireid.models.scale import Scale
+from vireid.models.small_build import check_options
 from vireid.models.tensor_file import read_tensor_file, said_of
 from vireid.models.without_telemetry import without_telemetry
 from vireid.types import VireidError
@@ -66,8 +67,8 @@ def build_backbone(
         options: further keywords for ``timm.create_model``.
 
     Raises:
-        VireidError: unknown name, no staged features, weights out of reach or of another network, a stage with too few
-            blocks, or a stride that cannot be taken out.
+        VireidError: unknown name, numbers in the options that no network has, no staged features, weights out of reach
+            or of another network, a stage with too few blocks, or a stride that cannot be taken out.
     """
     if min(image_size) < 1:
         raise VireidError(f"images need a positive height and width, got {image_size[0]} x {image_size[1]}")
@@ -76,6 +77,7 @@ def build_backbone(
             "non-local blocks need counts from 0 and at least 1 inner channel, got counts "
             f"{nonlocal_blocks} and {nonlocal_channels} channels"
         )
+    check_options(options or {})
     model = _create(name, weights=weights, options=options or {})
     if hasattr(model, "set_input_size"):
         model.set_input_size(img_size=image_size)  # pyright: ignore[reportCallIssue]

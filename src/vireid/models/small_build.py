@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -10,10 +10,13 @@ from torch.overrides import TorchFunctionMode
 
 from vireid.types import VireidError
 
-__all__ = ["MAX_PIXELS", "SmallBuild"]
+__all__ = ["MAX_PIXELS", "SmallBuild", "check_options"]
 
 MAX_PIXELS = 2**20
 """Of the images that a network from a file may ask for; a crop of a person is seldom larger than 1000 x 500."""
+
+# Widths, depths and counts of a network of four stages seldom sum to a third of it.
+_SUM_OF_OPTIONS = 2**15
 
 # The networks that were tried make 6 to 18 tensors for each one that they keep.
 _MADE_A_TENSOR = 30
@@ -56,3 +59,29 @@ class SmallBuild(TorchFunctionMode):
                     f"it needs a tensor of shape {tuple(result.shape)}, which is larger than any known here"
                 )
         return result
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse counts beyond any network before timm counts up to them, which it does before it makes a tensor.
+
+    Args:
+        options: of a backbone.
+
+    Raises:
+        VireidError: their numbers sum to more than 2**15, signs aside, or one of them is none.
+    """
+    total: float = 0
+    left: list[Any] = [options]
+    while left:  # a loop, since a file may nest deeper than Python calls
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left.extend(value.values())
+        elif isinstance(value, list | tuple):
+            left.extend(value)
+        elif isinstance(value, int | float):
+            total += abs(value)
+            if not total <= _SUM_OF_OPTIONS:
+                raise VireidError(
+                    f"the numbers in the options of a backbone may sum to at most {_SUM_OF_OPTIONS}, but "
+                    f"{value!r:.40} takes them beyond; take widths and depths of a network that is known to work"
+                )
