@@ -38,8 +38,8 @@ def load_model(path: Path, *, threads: int | None = None) -> tuple[EmbeddingMode
 def load_export(folder: Path, *, threads: int | None = None) -> OnnxModel | TorchModel:
     """An export as a model, after its files were compared with ``export.json``: SHA-256, metadata, inputs and outputs.
 
-    An ``.onnx`` file is data. A ``.pt2`` is read by `torch.export.load`, which can run code that is in the file: the
-    hashes tell a damaged or exchanged file, not who wrote the folder. Load only those that you would run as programs.
+    An ``.onnx`` file is data. Of a ``.pt2`` only known operators and numbers are read, and nothing in it is run as
+    Python: see `vireid.exports.torch_archive`. The hashes tell a damaged or exchanged file, not who wrote the folder.
 
     Raises:
         VireidError: a file that is missing or not the one that was exported, or what the model refuses.

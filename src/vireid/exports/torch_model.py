@@ -15,6 +15,7 @@ from vireid.exports.export_facts import ExportFacts
 from vireid.exports.file_checks import check_file
 from vireid.exports.quiet import quiet_exporters
 from vireid.exports.requests import check_request
+from vireid.exports.torch_archive import only_data
 from vireid.models import Feature
 from vireid.types import Modality, VireidError
 
@@ -26,7 +27,7 @@ class TorchModel:
     """Two graphs of torch.export; see `vireid.models.EmbeddingModel`.
 
     Args:
-        content: of the file of each modality. Reading can run code that is in it: see `vireid.exports.load_export`.
+        content: of the file of each modality; what could run code is refused, see `vireid.exports.torch_archive`.
         facts: of the export.
 
     Raises:
@@ -96,7 +97,8 @@ class TorchModel:
 
 def _read(content: bytes, facts: ExportFacts, modality: Modality) -> torch.export.ExportedProgram:
     metadata = dict.fromkeys(facts.metadata(modality), "")
-    program = torch.export.load(io.BytesIO(content), extra_files=metadata)
+    trusted = only_data(content, (2, 3, *facts.image_size))
+    program = torch.export.load(io.BytesIO(trusted), extra_files=metadata)
     signature = program.graph_signature
     values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
     outputs = [values[name] for name in signature.user_outputs]
