@@ -179,6 +179,12 @@ def test_an_orientation_that_is_none_is_no_turn(value):
     assert decode_image(encoded("PNG", exif=turned(value)), "x").shape == PIXELS.shape
 
 
+def test_an_upload_of_webp_is_turned_upright():
+    upright, turn = (readable(encoded("WEBP", lossless=True, exif=turned(value)), "upload") for value in (1, 6))
+    assert (decode_image(turn, "x") == np.rot90(decode_image(upright, "x"), -1)).all()
+    assert (decode_image(upright, "x") == PIXELS).all()
+
+
 @quick
 @given(exif=st.binary(max_size=60), little=st.booleans())
 def test_any_exif_is_harmless(harmless, exif, little):

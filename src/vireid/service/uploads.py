@@ -86,7 +86,10 @@ def readable(content: bytes, name: str) -> bytes:
     picture = io.BytesIO()
     try:
         with Image.open(io.BytesIO(content), formats=("WEBP",)) as image:
-            ImageOps.exif_transpose(image.convert("RGB")).save(picture, format="PNG", compress_level=1)
+            pixels = image.convert("RGB")
+        del image  # its decoder holds the pixels twice more
+        ImageOps.exif_transpose(pixels, in_place=True)
+        pixels.save(picture, format="PNG", compress_level=1)
     except Exception as error:  # decoders fail in many ways on broken content
         raise VireidError(f"image {name!r} cannot be decoded: {error}; save it anew") from error
     return picture.getvalue()
