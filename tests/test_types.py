@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vireid.types import Embeddings, Modality, Record, Records, Score, VireidError, check_own_places, write_atomically
+from vireid.types import (
+    Embeddings,
+    Modality,
+    Record,
+    Records,
+    Score,
+    VireidError,
+    check_own_places,
+    naming_place,
+    write_atomically,
+)
 
 
 def record(path: str, **changes: Any) -> Record:
@@ -276,3 +286,14 @@ def test_what_is_written_into_a_folder_stays_there(tmp_path):
             f"what is written into {folder} must stay there, but its {name}/file leads to {outside}/file; remove the "
             "link, or put what it leads to in its place"
         )
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [(OSError(28, "full"), "here"), (OSError(28, "full", "there"), "there"), (OSError("other"), None)],
+)
+def test_an_error_that_names_no_file_names_the_place(error, place):
+    with pytest.raises(OSError) as said, naming_place(Path("here")):  # noqa: PT011 - any of them
+        raise error
+    assert said.value is error
+    assert error.filename == place

@@ -13,6 +13,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -32,6 +33,7 @@ __all__ = [
     "VireidWarning",
     "check_own_places",
     "left_drafts",
+    "naming_place",
     "printable",
     "sha256_of",
     "write_atomically",
@@ -483,3 +485,17 @@ def check_own_places(folder: Path, names: Iterable[str]) -> None:
                 f"what is written into {folder} must stay there, but its {name} leads to {target}; remove the link, or "
                 "put what it leads to in its place"
             )
+
+
+@contextmanager
+def naming_place(place: Path) -> Iterator[None]:
+    """Let an error of the system that names no file, as of a write to a full disk, name the place that it arose in.
+
+    For a block that writes into one folder, in part by libraries that do not say which file failed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(place)
+        raise

@@ -171,8 +171,16 @@ def failing(monkeypatch, error):
         (VireidError("the rule; what to do"), "vireid: error: the rule; what to do\n"),
         (
             PermissionError(13, "Permission denied", "/secret"),
-            "vireid: error: [Errno 13] Permission denied: '/secret'\n",
+            "vireid: error: cannot use /secret: Permission denied; choose a place that you may read and write, or give "
+            "yourself the permission\n",
         ),
+        (
+            OSError(28, "No space left on device"),
+            "vireid: error: cannot use a file that the system does not name: No space left on device; make room there "
+            "or choose another place, and start the same command again\n",
+        ),
+        (OSError(5, "Input/output error", "/disk"), "vireid: error: [Errno 5] Input/output error: '/disk'\n"),
+        (OSError("it is no regular file"), "vireid: error: it is no regular file\n"),
         (
             MemoryError("Unable to allocate 7 GiB"),
             "vireid: error: out of memory: Unable to allocate 7 GiB; take smaller ",

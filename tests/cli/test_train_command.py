@@ -1,6 +1,8 @@
 """``vireid train``: what a run leaves, when it may go on, and what is refused with nothing left behind."""
 
+import errno
 import json
+import os
 import resource
 import shutil
 from types import SimpleNamespace
@@ -261,6 +263,20 @@ def test_a_full_disk_leaves_nothing_half_written(train, tmp_path):
     assert f"cannot write {tmp_path / 'run' / 'state.pt'}" in said.err
     assert {file.name for file in (tmp_path / "run").iterdir()} == {"config.json", "log.jsonl", "tensorboard"}
     assert train("--resume").code == 0
+
+
+def test_a_full_disk_is_told_with_the_run_where_the_system_names_no_file(train, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("vireid.training.log.SummaryWriter", full)
+    said = train()
+    assert said.code == 2
+    assert (
+        f"vireid: error: cannot use {tmp_path / 'run'}: No space left on device; make room there or choose another "
+        "place, and start the same command again\n"
+    ) in said.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_of_a_version_without_some_settings_goes_on(train, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,13 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(VireidError, match="cannot make a report in"), report_folder(tmp_path / "file" / "report"):
         pass
+
+
+def test_a_full_disk_is_told_with_the_folder_of_the_report(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'report'}'"),
+        report_folder(tmp_path / "report"),
+    ):
+        raise full
+    assert list(tmp_path.iterdir()) == []

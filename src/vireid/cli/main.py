@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -41,11 +42,20 @@ from vireid.cli.report_config import ReportConfig
 from vireid.cli.reproduce_config import ReproduceConfig
 from vireid.cli.sharing_config import CardConfig, PullConfig, PushConfig
 from vireid.cli.termination import TERMINATED, ended_by_termination, kept_after
-from vireid.types import VireidError
+from vireid.types import VireidError, printable
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
+
+_ROOM = "make room there or choose another place, and start the same command again"
+_LEAVE = "choose a place that you may read and write, or give yourself the permission"
+WHAT_TO_DO = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _LEAVE),
+    errno.EMFILE: "let a process open more files (ulimit -n 4096), and start the same command again",
+}
+"""By what the system says of a file, where nothing nearer to it knew better."""
 
 app = SubcommandApp()
 
@@ -433,7 +443,18 @@ def _what_to_say(error: Exception) -> str | None:
         return "error: another process of this job has ended, and this one with it; what the other said tells why"
     if isinstance(error, ModuleNotFoundError) and error.name == "shtab":
         return "error: completion for this shell needs one more package: pip install shtab"
-    return f"error: {error}" if isinstance(error, VireidError | OSError) else None
+    if isinstance(error, OSError):
+        return f"error: {_of_system(error)}"
+    return f"error: {error}" if isinstance(error, VireidError) else None
+
+
+def _of_system(error: OSError) -> str:
+    """What the system said, of which file, and what to do; its own words where nothing can be added."""
+    todo = None if error.errno is None else WHAT_TO_DO.get(error.errno)
+    if todo is None:
+        return str(error)
+    place = "a file that the system does not name" if error.filename is None else printable(str(error.filename))
+    return f"cannot use {place}: {error.strerror}; {todo}"
 
 
 def _is_of_lost_process(error: RuntimeError) -> bool:

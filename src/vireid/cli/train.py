@@ -53,7 +53,7 @@ from vireid.sharing.card_file import CARD
 from vireid.training import PartMaps, StepReport, TrainingStopped, fit, join_processes, make_criterion, processes_of_job
 from vireid.training.loop import STATE
 from vireid.transforms import make_movement, make_views
-from vireid.types import Records, VireidError
+from vireid.types import Records, VireidError, naming_place
 
 __all__ = ["describe_data", "network_arguments", "train"]
 
@@ -116,6 +116,7 @@ def train(config: TrainConfig, *, reproduces: str = "") -> Path:
     data = describe_data(records, sampler) if processes_of_job().first else {}
     with (
         _telling_what_is_kept(out),
+        naming_place(out),
         claimed(config, data=data, reproduces=reproduces),
         termination_noted() as told,
         _training_bar(recipe.epochs, steps) as on_step,

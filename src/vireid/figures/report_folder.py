@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vireid.types import VireidError
+from vireid.types import VireidError, naming_place
 
 __all__ = ["FIGURES", "GENERATOR", "PAGE", "check_report_folder", "report_folder"]
 
@@ -94,7 +94,8 @@ def report_folder(out: Path) -> Iterator[Path]:
         # Inside the private folder, so that it has the permissions of any new folder.
         draft = beside / "new"
         draft.mkdir()
-        yield draft
+        with naming_place(out):
+            yield draft
         check_report_folder(out)  # a report takes minutes, in which others may write files there
         _put_in_place(draft, out, beside / "before")
     finally:
