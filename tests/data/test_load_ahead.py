@@ -34,6 +34,7 @@ def test_an_error_for_the_user_keeps_its_words(workers, threads):
     with pytest.raises(VireidError) as caught:
         next(items)
     assert str(caught.value) == "13 is not read (13.jpg); leave it out"
+    assert multiprocessing.active_children() == [], "who keeps the error waits for a process at the program's end"
 
 
 class Waiting(Dataset):

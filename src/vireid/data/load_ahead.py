@@ -56,10 +56,15 @@ def load_ahead(
     )
     with _endings_held_back():
         items = iter(loader)
-    for item in items:
-        if isinstance(item, VireidError):
-            raise item
-        yield item
+    item = None
+    try:
+        for item in items:
+            if isinstance(item, VireidError):
+                raise item
+            yield item
+    finally:
+        # An error holds this frame, so both hold each other, and processes behind the items would outlast the program.
+        del item, items
 
 
 _ENDINGS = (signal.SIGTERM, signal.SIGINT)
