@@ -118,6 +118,19 @@ def test_facts_must_be_plain(saved, small_arguments):
     assert saved.read_bytes() == before
 
 
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, small_arguments, bad):
+    network = build_network(**small_arguments)
+    network.head.classifier.weight.data[1, 2] = bad
+    with pytest.raises(VireidError) as caught:
+        save_network(network, tmp_path / "weights.safetensors", facts={})
+    assert str(caught.value) == (
+        "only finite weights can be saved, but 'head.classifier.weight' holds NaN or infinity; train again with a "
+        "lower learning rate, or take another checkpoint"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_leaves_the_weights_before(saved, small_arguments):
     before = saved.read_bytes()
     network = build_network(**small_arguments)

@@ -1,11 +1,14 @@
 """The training loop: what it learns, what it leaves behind, and that a killed run ends where an unbroken one does."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from PIL import Image
 
 from vireid.data import load_batch, open_pixel_cache
@@ -13,8 +16,9 @@ from vireid.data.sampler import IdentitySampler
 from vireid.models import QUADRUPLE_STREAMS, build_network
 from vireid.training import Targets, TrainingStopped, fit, load_failed_step, loop, make_criterion
 from vireid.training.batches import TrainingBatches
+from vireid.training.finite import gradient_size
 from vireid.transforms import make_views
-from vireid.types import Modality, Record, Records, VireidError
+from vireid.types import Modality, Record, Records, VireidError, VireidWarning
 
 SIZE = (32, 16)
 PERSONS, EACH = 4, 3
@@ -230,6 +234,87 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(records, tmp_pat
     assert (tmp_path / "state.pt").exists() == (step > 3)
 
 
+def gradient_broken_at(step):
+    """A criterion whose loss is finite always, and its gradient NaN in one step."""
+    calls = []
+
+    def criterion(output, targets):
+        calls.append(step)
+        zero = output.features.sum() * 0
+        return make_criterion()(output, targets) | {"root": zero.sqrt() if len(calls) == step + 1 else zero}
+
+    return criterion
+
+
+def all_finite(weights):
+    return all(weight.isfinite().all() for weight in weights.values())
+
+
+@pytest.mark.parametrize("step", [4, 5, 8])
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_take_it(records, unbroken, tmp_path, step):
+    """In an epoch, at its end and at the end of all; the loss of that step is as it should be."""
+    said = (
+        rf"the gradient must stay finite, but that of '\S+' is nan at step {step} \(epoch {step // 3}\); the batch is "
+    )
+    with pytest.raises(VireidError, match=said):
+        train(records, tmp_path, criterion=gradient_broken_at(step))
+    failed = load_failed_step(tmp_path / "failed_step.pt")
+    assert (failed.step, failed.epoch) == (step, step // 3)
+    assert failed.term.removeprefix("gradient of ") in dict(small_network().named_parameters())
+    assert all_finite(failed.network)
+    state = torch.load(tmp_path / "state.pt")
+    assert (state["epoch"], all_finite(state["network"])) == (step // 3, True)
+    assert_same_weights(train(records, tmp_path, resume=True), unbroken[0])
+
+
+def test_a_gradient_that_is_not_looked_at_at_once_is_found_when_steps_are_reported(records, tmp_path, monkeypatch):
+    """As on a GPU: before a state is saved, with the step and the batch, but without the weights before."""
+    monkeypatch.setattr("vireid.training.step.Steps.looks_at_once", False)
+    said = r"the gradient must stay finite, but its largest element is nan at step 5 \(epoch 1\); the batch is kept"
+    with pytest.raises(VireidError, match=said):
+        train(records, tmp_path, criterion=gradient_broken_at(5), log_every=100)
+    failed = load_failed_step(tmp_path / "failed_step.pt")
+    assert (failed.step, failed.term, failed.network) == (5, "gradient", None)
+    assert torch.load(tmp_path / "state.pt")["epoch"] == 1
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_weight_that_leaves_all_numbers_is_blamed_on_its_own_step(records, tmp_path, step):
+    """Its loss and gradient were finite; in the next step neither is. At the end of an epoch there is no next one."""
+    calls = []
+
+    def criterion(output, targets):
+        calls.append(step)
+        wild = 1e20 if len(calls) == step + 1 else 0.0
+        return {name: term * wild for name, term in make_criterion()(output, targets).items()}
+
+    wild = {"learning_rate": 1e20, "head_learning_rate": 1e20, "weight_decay": 0.0}
+    with pytest.raises(VireidError, match=rf"the weights must stay .* holds -?inf after the update at step {step} "):
+        train(records, tmp_path, criterion=criterion, **wild)
+    failed = load_failed_step(tmp_path / "failed_step.pt")
+    assert (failed.step, failed.network) == (step, None)
+    assert failed.term.startswith("weight ")
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_scaler_leaves_out_steps_whose_gradients_are_not_finite(records, tmp_path, monkeypatch):
+    plugin = MixedPrecision("16-mixed", "cpu")
+    monkeypatch.setattr(loop, "join_processes", lambda *_: Fabric(accelerator="cpu", devices=1, plugins=[plugin]))
+    network = train(records, tmp_path, criterion=gradient_broken_at(4), precision="16")
+    assert all_finite(network.state_dict())
+    assert [line["step"] for line in log_of(tmp_path)] == list(range(9))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_any_gradient_that_is_not_finite_is_seen_and_any_other_is_none(bad):
+    weights = [torch.nn.Parameter(torch.zeros(3)) for _ in range(3)]
+    for weight in weights[1:]:
+        weight.grad = torch.full((3,), 3e38)
+    assert gradient_size(weights).isfinite()
+    weights[2].grad[1] = bad
+    assert not gradient_size(weights).isfinite()
+
+
 def test_a_broken_step_can_be_done_again(records, unbroken, tmp_path):
     """What is kept gives the loss that the training had there."""
     with pytest.raises(VireidError):
@@ -301,6 +386,110 @@ def test_the_state_of_another_network_is_refused(records, tmp_path):
     train(records, tmp_path, epochs=1)
     with pytest.raises(VireidError, match="belongs to another training"):
         train(records, tmp_path, network=small_network(mimb=False), resume=True)
+
+
+def finished_state(records, out):
+    """The state after an epoch, its run put aside."""
+    train(records, out, epochs=1)
+    return torch.load(out / "state.pt")
+
+
+def refused_state(records, out, state):
+    torch.save(state, out / "state.pt")
+    with pytest.raises(VireidError) as caught:
+        train(records, out, resume=True)
+    return str(caught.value)
+
+
+def test_a_state_whose_momenta_do_not_fit_is_refused(records, tmp_path):
+    state = finished_state(records, tmp_path)
+    momenta = state["optimizer"]["state"]
+    shape = tuple(momenta[0]["momentum_buffer"].shape)
+    belongs = f"{tmp_path / 'state.pt'} belongs to another training than this one: its "
+    how = "; resume with the settings that the run was started with"
+    for number, buffers, said in (
+        (
+            0,
+            {"momentum_buffer": torch.zeros(1)},
+            f"momentum of parameter 0 is torch.float32 (1,), the parameter {shape}",
+        ),
+        (
+            0,
+            {"momentum_buffer": torch.zeros(shape, dtype=torch.int64)},
+            f"momentum of parameter 0 is torch.int64 {shape}, the parameter {shape}",
+        ),
+        (0, {"momentum_buffer": torch.full(shape, torch.nan)}, "momentum of parameter 0 is not finite"),
+        (0, {"exp_avg": torch.zeros(shape)}, "optimiser has ['exp_avg'] of parameter 0, where SGD has momenta alone"),
+        (999, momenta[0], "optimiser has ['momentum_buffer'] of parameter 999, where SGD has momenta alone"),
+    ):
+        changed = state["optimizer"] | {"state": momenta | {number: buffers}}
+        assert refused_state(records, tmp_path, state | {"optimizer": changed}) == belongs + said + how
+
+
+def test_a_state_of_an_optimiser_with_other_settings_is_refused(records, tmp_path):
+    state = finished_state(records, tmp_path)
+    groups = state["optimizer"]["param_groups"]
+    for change, said in (
+        ({"momentum": "much"}, "its optimiser has momentum 'much', this one 0.9"),
+        ({"base_rate": 1.0}, "its optimiser has base_rate 1.0, this one 0.02"),
+        ({"params": [999]}, "its optimiser has other parameters"),
+    ):
+        changed = state["optimizer"] | {"param_groups": [groups[0] | change, groups[1]]}
+        assert said in refused_state(records, tmp_path, state | {"optimizer": changed})
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(-5, 0), (0, 3), (1, -1)])
+def test_a_state_that_stands_nowhere_is_refused(records, tmp_path, epoch, step):
+    state = finished_state(records, tmp_path) | {"epoch": epoch, "step": step}
+    said = f"it stands at step {step} of epoch {epoch}, where an epoch has 3 steps"
+    assert said in refused_state(records, tmp_path, state)
+
+
+def test_a_state_whose_weights_are_not_finite_is_refused(records, tmp_path):
+    state = finished_state(records, tmp_path)
+    name = next(iter(state["network"]))
+    state["network"][name][0] = torch.nan
+    assert refused_state(records, tmp_path, state) == (
+        f"a training goes on from finite weights only, but {name!r} in {tmp_path / 'state.pt'} is not finite; remove "
+        "the file, and the same command starts from the beginning"
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda lines: [b"\xff\xfe\n"] * 3, "but line 1 does not go on: 'utf-"),
+        (lambda lines: lines[:2], "but ends with step 1"),
+        (lambda lines: [lines[0], lines[2]], "but line 2 does not go on: it holds step 2"),
+        (lambda lines: [*lines[:2], b'{"epoch": 0}\n'], "but line 3 does not go on: 'step'"),
+        (lambda lines: [*lines[:2], lines[2][:-5]], "but ends with step 1"),
+    ],
+)
+def test_a_log_that_lacks_steps_is_refused(records, tmp_path, damage, said):
+    train(records, tmp_path, epochs=1)
+    log = tmp_path / "log.jsonl"
+    damaged = b"".join(damage(log.read_bytes().splitlines(keepends=True)))
+    log.write_bytes(damaged)
+    with pytest.raises(VireidError) as caught:
+        train(records, tmp_path, resume=True)
+    assert f"{log} must hold a line for each step that is done, up to step 2, {said}" in str(caught.value)
+    assert str(caught.value).endswith("; move it away, and the same command goes on with a new log from there")
+    assert log.read_bytes() == damaged
+
+
+def test_a_log_that_was_removed_begins_anew_and_says_so(records, unbroken, tmp_path):
+    train(records, tmp_path, epochs=1)
+    log = tmp_path / "log.jsonl"
+    log.unlink()
+    missing = f"{log} lacks the first 3 steps, which are done: it was removed; it goes on after them"
+    with pytest.warns(VireidWarning, match=re.escape(missing)):
+        train(records, tmp_path, epochs=2, resume=True)
+    assert [line["step"] for line in log_of(tmp_path)] == [3, 4, 5]
+    # What a killed run wrote after the state is cut off by its step, not by its place in the file.
+    log.write_bytes(log.read_bytes() + b'{"step": 6}\n{"st')
+    with pytest.warns(VireidWarning, match=re.escape(missing)):
+        assert_same_weights(train(records, tmp_path, resume=True), unbroken[0])
+    assert [line["step"] for line in log_of(tmp_path)] == [3, 4, 5, 6, 7, 8]
 
 
 @pytest.mark.parametrize(
@@ -398,9 +587,9 @@ def test_the_state_is_restored_to_where_the_weights_are(records, unbroken, tmp_p
         seen.append(settled(network))
         return make(network, **options)
 
-    def noted_restore(state, network, *rest):
+    def noted_restore(state, network, *rest, **options):
         seen.append(settled(network))
-        return restore(state, network, *rest)
+        return restore(state, network, *rest, **options)
 
     monkeypatch.setattr(loop, "make_optimizer", noted_make)
     monkeypatch.setattr(loop, "_restore", noted_restore)

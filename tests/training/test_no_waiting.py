@@ -4,11 +4,15 @@ import dataclasses
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from torch import nn
 
 from vireid.cli.recipes import RECIPES
 from vireid.cli.train import network_arguments
 from vireid.models import NetworkOutput, build_network
 from vireid.training import Targets, make_criterion
+from vireid.training.step import Steps
+from vireid.training.step_inputs import StepInputs
 
 IDENTITIES = 395
 
@@ -59,6 +63,45 @@ def test_no_recipe_waits(name, no_waiting, monkeypatch):
         terms = criterion(network(views), Targets(labels.repeat(len(streams)), maps if recipe.network.parts else None))
         torch.stack(list(terms.values())).sum().backward()
     assert all(weight.grad is not None for weight in network.parameters() if weight.requires_grad)
+
+
+class Least(nn.Linear):
+    """The least that puts out what a network does."""
+
+    def __init__(self) -> None:
+        super().__init__(8, 4)
+
+    def forward(self, views: list[torch.Tensor]) -> NetworkOutput:
+        features = super().forward(views[0])
+        return NetworkOutput(features, features, {})
+
+
+class OnMeta(Fabric):
+    """Fabric of a process alone, whose device is ``meta``."""
+
+    device = torch.device("meta")
+
+
+def test_no_step_waits(no_waiting):
+    """Gradients are looked at when losses are, with no value asked for in the step itself."""
+    network = Least().to("meta")
+    views, labels = torch.empty(16, 8, device="meta"), torch.empty(16, dtype=torch.int64, device="meta")
+    steps = Steps(
+        fabric=OnMeta(accelerator="cpu"),
+        module=network,
+        weights=dict(network.named_parameters()),
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
+        criterion=lambda output, targets: {"size": output.features.square().mean()},
+        streams=1,
+        an_epoch=3,
+        accumulate=1,
+        loss_batch="global",
+        scaled=False,
+        seed_of=lambda epoch, batch: 0,
+    )
+    with no_waiting():
+        taken = steps.take(0, 0, iter([StepInputs([views], Targets(labels))]))
+    assert taken.gradient.device.type == taken.terms["size"].device.type == "meta"
 
 
 @pytest.mark.parametrize("metric", ["center", "center-triplet"])

@@ -46,7 +46,8 @@ def save_network(network: Network, file: Path, *, facts: dict[str, Any]) -> None
         facts: anything plain that belongs to the weights, such as data set, trial and checkpoint rule.
 
     Raises:
-        VireidError: a network that does not know its `build_network` keywords, or a file that cannot be written.
+        VireidError: a network that does not know its `build_network` keywords, a weight that is not finite, or a file
+            that cannot be written.
     """
     if not network.arguments:
         raise VireidError("only a network that build_network made can be saved: its file says how to build it again")
@@ -55,6 +56,11 @@ def save_network(network: Network, file: Path, *, facts: dict[str, Any]) -> None
     document = {"format": FORMAT, "network": building, "facts": facts}
     metadata = {"vireid": json.dumps(document, default=_plain)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if name := next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None):
+        raise VireidError(
+            f"only finite weights can be saved, but {name!r} holds NaN or infinity; train again with a lower learning "
+            "rate, or take another checkpoint"
+        )
     with write_atomically(file) as draft:
         try:
             safetensors.torch.save_file(tensors, draft, metadata=metadata)

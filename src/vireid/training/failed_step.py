@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,28 +10,14 @@ from typing import Any
 from torch import Tensor
 
 from vireid.training.checkpoint import load_state, save_state
+from vireid.training.finite import NotFiniteError
 from vireid.training.step_inputs import StepInputs
 from vireid.types import VireidError
 
-__all__ = ["FAILED", "FailedStep", "NotFiniteError", "check_finite", "load_failed_step", "save_failed_step"]
+__all__ = ["FAILED", "FailedStep", "load_failed_step", "save_failed_step"]
 
 FAILED = "failed_step.pt"
 """Name of the file in the run directory."""
-
-
-class NotFiniteError(Exception):
-    """A loss term is NaN or infinite.
-
-    Attributes:
-        step: from 0, over all epochs.
-        epoch: from 0.
-        term: its name.
-        value: what it was.
-    """
-
-    def __init__(self, *, step: int, epoch: int, term: str, value: float) -> None:
-        super().__init__(f"the loss must stay finite, but its term {term!r} is {value} at step {step} (epoch {epoch})")
-        self.step, self.epoch, self.term, self.value = step, epoch, term, value
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,8 +26,9 @@ class FailedStep:
 
     Attributes:
         step, epoch: from 0; the step over all epochs.
-        term: the loss term that was not finite.
-        value: what it was, averaged over the batches of the step.
+        term: what was not finite: a loss term, ``gradient of NAME`` or ``weight NAME``, the weight after the step;
+            ``gradient`` alone where it was noticed later.
+        value: what it was, averaged over the batches of the step; of a gradient its norm.
         paths: for each batch of the step the images, visible ones, then infrared ones, relative to the root.
         views: for each batch of the step what the network saw, a view for each stream.
         labels: for each batch of the step the identities of all views' rows.
@@ -50,7 +36,7 @@ class FailedStep:
         seeds: for each batch of the step what the global random state starts from, which layers such as dropout draw
             from.
         network: the weights before the step (of BatchNorm the running statistics after it, which training does not
-            use); None where the step was noticed later, as on a GPU.
+            use); None where the step was noticed after its update, as on a GPU.
     """
 
     step: int
@@ -63,17 +49,6 @@ class FailedStep:
     part_maps: list[Tensor | None]
     seeds: list[int]
     network: dict[str, Tensor] | None
-
-
-def check_finite(terms: Mapping[str, float], *, step: int, epoch: int) -> None:
-    """Refuse a loss that is not finite.
-
-    Raises:
-        NotFiniteError: with the first term that is not.
-    """
-    for name, value in terms.items():
-        if not math.isfinite(value):
-            raise NotFiniteError(step=step, epoch=epoch, term=name, value=value)
 
 
 def save_failed_step(

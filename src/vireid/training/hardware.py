@@ -14,7 +14,7 @@ import vireid
 
 __all__ = ["code_fingerprint", "describe_hardware", "library_versions"]
 
-_LIBRARIES = ("torch", "torchvision", "timm", "lightning", "numpy", "pillow", "opencv-python-headless")
+_LIBRARIES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "opencv-python-headless")
 
 
 def describe_hardware() -> dict[str, object]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from vireid.types import VireidError, write_atomically
+from vireid.types import VireidError, VireidWarning, write_atomically
 
 __all__ = ["RunLog", "StepReport"]
 
@@ -41,17 +43,18 @@ class RunLog:
 
     Args:
         out: run directory, made if it is not there.
-        keep_steps: steps that the state to resume from has done; what a killed run wrote after them is cut off.
+        keep_steps: steps that the state to resume from has done; what a killed run wrote after them is cut off. A log
+            that was removed begins anew after them, with a `VireidWarning`.
 
     Raises:
-        VireidError: the log cannot be written.
+        VireidError: the log cannot be written, or the one that is there lacks steps that are done.
     """
 
     def __init__(self, out: Path, *, keep_steps: int) -> None:
         file = out / LOG
-        kept = file.read_text().splitlines(keepends=True)[:keep_steps] if file.exists() and keep_steps else []
+        kept = _lines_of_steps(file, keep_steps) if keep_steps else []
         with write_atomically(file) as draft:
-            draft.write_text("".join(kept))
+            draft.write_bytes(b"".join(kept))
         self._stream = file.open("a")
         self._board = SummaryWriter(out / "tensorboard", purge_step=keep_steps)
         self._started = time.monotonic()
@@ -85,3 +88,54 @@ class RunLog:
             os.fsync(self._stream.fileno())
         except OSError as error:
             raise VireidError(f"cannot write the log {self._stream.name}: {error.strerror}") from error
+
+
+def _lines_of_steps(file: Path, steps: int) -> list[bytes]:
+    """The lines of the steps before ``steps``: a line each, without a gap up to the last.
+
+    They are on the disk before a state says that these steps are done, so that no kill loses one. The first steps may
+    be missing: then the file was removed when they were done.
+
+    Raises:
+        VireidError: another step is missing, or what is there is no log.
+    """
+    lines: list[bytes] = []
+    first = steps
+    try:
+        for line in _whole_lines(file):
+            step = json.loads(line)["step"]
+            if type(step) is not int or (lines and step != first + len(lines)):
+                raise ValueError(f"it holds step {step!r}")
+            if not lines:
+                first = min(step, steps)
+            if first + len(lines) == steps:
+                break
+            lines.append(line)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _unsound(file, steps, f"but line {len(lines) + 1} does not go on: {error}") from error
+    if lines and first + len(lines) != steps:
+        raise _unsound(file, steps, f"but ends with step {first + len(lines) - 1}")
+    if first:
+        warnings.warn(
+            f"{file} lacks the first {first} steps, which are done: it was removed; it goes on after them",
+            VireidWarning,
+            stacklevel=3,
+        )
+    return lines
+
+
+def _whole_lines(file: Path) -> Iterator[bytes]:
+    if not file.exists():
+        return
+    if not file.is_file():
+        raise OSError("it is no regular file")
+    with file.open("rb") as stream:
+        # The last one may be half-written.
+        yield from (line for line in stream if line.endswith(b"\n"))
+
+
+def _unsound(file: Path, steps: int, what: str) -> VireidError:
+    return VireidError(
+        f"{file} must hold a line for each step that is done, up to step {steps - 1}, {what}; move it away, and the "
+        "same command goes on with a new log from there"
+    )

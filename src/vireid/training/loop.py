@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.precision import Precision as PrecisionPlugin
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.plugins.precision import Precision as PrecisionPlugin
 from timm.layers.norm_act import convert_sync_batchnorm
-from torch import Tensor
 
 from vireid.data import PixelCache
 from vireid.data.load_ahead import load_ahead
@@ -22,11 +22,12 @@ from vireid.losses import check_labels
 from vireid.models import Network
 from vireid.training.batches import Batch, PartMaps, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
-from vireid.training.failed_step import FAILED, NotFiniteError, check_finite, save_failed_step
+from vireid.training.failed_step import FAILED, save_failed_step
+from vireid.training.finite import NotFiniteError, check_gradients, check_terms, check_weights, first_not_finite
 from vireid.training.log import RunLog, StepReport
-from vireid.training.optim import learning_rate_factor, make_optimizer, set_learning_rate
+from vireid.training.optim import learning_rate_factor, make_optimizer, restore_optimizer, set_learning_rate
 from vireid.training.processes import Precision, join_processes
-from vireid.training.step import Criterion, LossBatch, Steps
+from vireid.training.step import Criterion, LossBatch, Steps, Taken
 from vireid.training.step_inputs import StepInputs, make_inputs, one_ahead
 from vireid.transforms import View, generator
 from vireid.types import Records, VireidError
@@ -124,9 +125,9 @@ def fit(
 
     Raises:
         TrainingStopped: ``stop`` said so; ``resume`` goes on from there, to the same weights.
-        VireidError: a loss that is not finite (with its step and term; the batch is kept in ``failed_step.pt``, see
-            `vireid.training.load_failed_step`), a state of another training, arguments out of range, a disk that is
-            full, or what `join_processes` refuses.
+        VireidError: a loss, a gradient or a weight that is not finite (with its step and name; the batch is kept in
+            ``failed_step.pt``, see `vireid.training.load_failed_step`), a state of another training, a log that lacks
+            steps, arguments out of range, a disk that is full, or what `join_processes` refuses.
     """
     if min(epochs, accumulate, log_every) < 1:
         raise VireidError(
@@ -160,7 +161,7 @@ def fit(
     first = done = 0
     if resume and (out / STATE).exists():
         state = load_state(out / STATE)
-        first, done = _restore(state, network, optimizer, scaling, out / STATE)
+        first, done = _restore(state, network, optimizer, scaling, out / STATE, an_epoch=steps)
     if fabric.broadcast((first, done)) != (first, done):
         raise VireidError(
             f"the processes of a training must see the same {out}, but this one finds {first * steps + done} steps "
@@ -191,7 +192,7 @@ def fit(
         save_state(out / STATE, {"epoch": epoch, "step": step, **state})
 
     def keep_failed(error: NotFiniteError) -> None:
-        """Keep the step at which the loss broke; it is made anew, for it is a function of where it stands."""
+        """Keep the step that broke; it is made anew, for it is a function of where it stands."""
         keys = [(error.epoch, error.step % steps * accumulate + part) for part in range(accumulate)]
         drawn = [sampler.batch(*key) for key in keys]
         save_failed_step(
@@ -200,18 +201,20 @@ def fit(
             inputs=[inputs_of(key, source_of_batches[key]) for key in keys],
             paths=[records.paths[np.concatenate([rows.visible, rows.infrared])].tolist() for rows in drawn],
             seeds=[source(*key, "network").initial_seed() for key in keys],
-            network=network.state_dict() if taken.looks_at_once else None,
+            network=network.state_dict() if take.looks_at_once and error.weights_before else None,
         )
 
-    taken = Steps(
+    take = Steps(
         fabric=fabric,
         module=module,
+        weights={name: weight for name, weight in network.named_parameters() if weight.requires_grad},
         optimizer=optimizer,
         criterion=criterion,
         streams=len(network.streams),
         an_epoch=steps,
         accumulate=accumulate,
         loss_batch=loss_batch,
+        scaled=isinstance(scaling, MixedPrecision) and scaling.scaler is not None,
         seed_of=lambda epoch, batch: source(epoch, batch, "network").initial_seed(),
     )
     prepared = one_ahead((inputs_of(key, batch) for key, batch in zip(order, batches)), fabric.device)
@@ -223,21 +226,23 @@ def fit(
                 factor = learning_rate_factor(epoch, warmup_epochs=warmup_epochs, milestones=milestones)
                 set_learning_rate(optimizer, factor)
                 module.train()
-                pending: list[dict[str, Tensor]] = []
+                pending: list[Taken] = []
                 for step in range(done if epoch == first else 0, steps):
-                    totals, seen = taken.take(epoch, step, prepared)
-                    pending.append(totals)
+                    pending.append(take.take(epoch, step, prepared))
                     last = step == steps - 1
                     due = last or len(pending) == log_every
                     stopping = not last and (due or processes == 1) and _any_stops(fabric, stop)
                     if due or stopping:
                         at = {"step": epoch * steps + step, "epoch": epoch}
-                        reports = _reports(fabric, pending, **at, learning_rate=learning_rate * factor, images=seen)
+                        reports = _reports(fabric, pending, **at, learning_rate=learning_rate * factor)
                         pending = []
                         if log:
                             for report in reports:
                                 log.write(report)
                                 on_step(report)
+                    if last or stopping:
+                        # Nobody is to see, and no file to hold, weights that are none.
+                        check_weights(network.state_dict(), step=epoch * steps + step, epoch=epoch)
                     if stopping:
                         if log:
                             log.flush()
@@ -269,19 +274,33 @@ def _restore(
     optimizer: torch.optim.Optimizer,
     scaling: PrecisionPlugin,
     file: Path,
+    *,
+    an_epoch: int,
 ) -> tuple[int, int]:
-    """Take the state up; how many epochs are done, and how many steps of the next."""
+    """Take the state up; how many epochs are done, and how many steps of the next.
+
+    Args:
+        an_epoch: steps in it.
+    """
     try:
         network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        if name := first_not_finite(network.state_dict()):
+            raise VireidError(
+                f"a training goes on from finite weights only, but {name!r} in {file} is not finite; remove the file, "
+                "and the same command starts from the beginning"
+            )
+        restore_optimizer(optimizer, state["optimizer"])
         scaling.load_state_dict(state["scaler"])
-        return int(state["epoch"]), int(state.get("step", 0))
-    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        epoch, step = int(state["epoch"]), int(state.get("step", 0))
+        if epoch < 0 or not 0 <= step < an_epoch:
+            raise ValueError(f"it stands at step {step} of epoch {epoch}, where an epoch has {an_epoch} steps")
+    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError) as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise VireidError(
             f"{file} belongs to another training than this one: {said}; resume with the settings that the run was "
             "started with"
         ) from error
+    return epoch, step
 
 
 def _check_together(fabric: Fabric, identities: int, loss_batch: LossBatch, sync_batchnorm: bool) -> None:
@@ -303,19 +322,20 @@ def _any_stops(fabric: Fabric, stop: Callable[[], bool]) -> bool:
     return bool(told)
 
 
-def _reports(
-    fabric: Fabric, pending: list[dict[str, Tensor]], *, step: int, epoch: int, learning_rate: float, images: int
-) -> list[StepReport]:
+def _reports(fabric: Fabric, pending: list[Taken], *, step: int, epoch: int, learning_rate: float) -> list[StepReport]:
     """What the steps up to ``step`` did, averaged over the processes; the only place where a GPU is waited for.
 
     Raises:
-        NotFiniteError: a term of one of them is not finite.
+        NotFiniteError: a loss term or a gradient of one of them is not finite.
     """
-    names = list(pending[0])
-    values: Any = fabric.all_reduce(torch.stack([torch.stack(list(totals.values())) for totals in pending]))
+    rows = [torch.stack([*taken.terms.values(), taken.gradient]) for taken in pending]
+    values: Any = fabric.all_reduce(torch.stack(rows))
     reports = []
-    for number, row in enumerate(values.tolist(), start=step - len(pending) + 1):
-        terms = dict(zip(names, row))
-        check_finite(terms, step=number, epoch=epoch)
-        reports.append(StepReport(step=number, epoch=epoch, terms=terms, learning_rate=learning_rate, images=images))
+    for number, (taken, (*found, gradient)) in enumerate(zip(pending, values.tolist()), start=step - len(pending) + 1):
+        terms = dict(zip(taken.terms, found))
+        check_terms(terms, step=number, epoch=epoch)
+        check_gradients(gradient, {}, step=number, epoch=epoch)
+        reports.append(
+            StepReport(step=number, epoch=epoch, terms=terms, learning_rate=learning_rate, images=taken.images)
+        )
     return reports

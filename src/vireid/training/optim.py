@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import nn
 
 from vireid.types import VireidError
 
-__all__ = ["learning_rate_factor", "make_optimizer", "set_learning_rate"]
+__all__ = ["learning_rate_factor", "make_optimizer", "restore_optimizer", "set_learning_rate"]
 
 
 def make_optimizer(
@@ -56,6 +56,40 @@ def make_optimizer(
         # One pass over the weights on a GPU; on a CPU it gains next to nothing and rounds otherwise.
         fused=trained[0].is_cuda if trained else False,
     )
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Take up what ``optimizer.state_dict()`` was, of the same parameters and settings.
+
+    What PyTorch takes as it comes is held to the parameters here: their momenta have their shapes and are numbers, and
+    the settings are those that `make_optimizer` was given. How it computes may differ, as from a GPU to a CPU.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: the state of another optimiser, or none.
+    """
+    own = optimizer.state_dict()["param_groups"]
+    groups = state["param_groups"]
+    if [group["params"] for group in groups] != [group["params"] for group in own]:
+        raise ValueError("its optimiser has other parameters")
+    for group, mine in zip(groups, own):
+        for name in ("base_rate", "momentum", "weight_decay", "nesterov"):
+            if group[name] != mine[name]:
+                raise ValueError(f"its optimiser has {name} {group[name]!r}, this one {mine[name]!r}")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, buffers in state["state"].items():
+        if number not in range(len(parameters)) or set(buffers) != {"momentum_buffer"}:
+            raise ValueError(
+                f"its optimiser has {sorted(buffers)} of parameter {number!r}, where SGD has momenta alone"
+            )
+        momentum, shape = buffers["momentum_buffer"], parameters[number].shape
+        if momentum is not None and (momentum.shape != shape or not momentum.is_floating_point()):
+            raise ValueError(
+                f"its momentum of parameter {number} is {momentum.dtype} {tuple(momentum.shape)}, the parameter "
+                f"{tuple(shape)}"
+            )
+        if momentum is not None and not momentum.isfinite().all():
+            raise ValueError(f"its momentum of parameter {number} is not finite")
+    optimizer.load_state_dict({"state": state["state"], "param_groups": own})
 
 
 def learning_rate_factor(epoch: int, *, warmup_epochs: int, milestones: Sequence[int]) -> float:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vireid.models import NetworkOutput
 from vireid.training.batches import Targets
-from vireid.training.failed_step import check_finite
+from vireid.training.finite import NotFiniteError, check_gradients, check_terms, check_weights, gradient_size
 from vireid.training.global_batch import gather_batch
 from vireid.training.step_inputs import StepInputs
 
-__all__ = ["Criterion", "LossBatch", "Steps"]
+__all__ = ["Criterion", "LossBatch", "Steps", "Taken"]
 
 LossBatch = Literal["global", "local"]
 """Over whose rows the losses of processes that train together go: those of all of them, or each over its own."""
@@ -26,42 +26,62 @@ Criterion = Callable[[NetworkOutput, Targets], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Taken:
+    """What a step found, still on the device.
+
+    Attributes:
+        terms: the loss by its terms.
+        gradient: see `gradient_size`; 0 where a scaler leaves out steps whose gradients are not finite.
+        images: that all processes saw.
+    """
+
+    terms: dict[str, Tensor]
+    gradient: Tensor
+    images: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Steps:
     """Takes the steps of a training, each from the weights before it and what is drawn for it.
 
     Attributes:
         fabric: that module and optimizer were set up with.
         module: the network, in training mode.
+        weights: of it, by the names that the network has for them.
         streams: of the network.
         an_epoch: steps in it.
         accumulate, loss_batch: see `fit`.
+        scaled: the loss is scaled, as half precision needs it: steps whose gradients are not finite are left out.
         seed_of: epoch and batch to what layers such as dropout draw from.
     """
 
     fabric: Fabric
     module: nn.Module
+    weights: Mapping[str, nn.Parameter]
     optimizer: torch.optim.Optimizer
     criterion: Criterion
     streams: int
     an_epoch: int
     accumulate: int
     loss_batch: LossBatch
+    scaled: bool
     seed_of: Callable[[int, int], int]
 
     @property
     def looks_at_once(self) -> bool:
-        """Whether a loss is looked at before the optimiser takes it: where nothing has to be waited for."""
+        """Whether loss and gradients are looked at before the optimiser takes them: where nothing is waited for."""
         return self.fabric.device.type == "cpu" and self.fabric.world_size == 1
 
-    def take(self, epoch: int, number: int, inputs: Iterator[StepInputs]) -> tuple[dict[str, Tensor], int]:
-        """Take a step; its loss terms, still on the device, and how many images all processes saw.
+    def take(self, epoch: int, number: int, inputs: Iterator[StepInputs]) -> Taken:
+        """Take a step.
 
         Args:
             epoch, number: from 0; the step within its epoch.
             inputs: ``accumulate`` are taken from it.
 
         Raises:
-            NotFiniteError: a term is not finite, where that is looked at at once.
+            NotFiniteError: a loss term or a gradient is not finite, where that is looked at at once: the optimiser has
+                not taken it.
         """
         totals: dict[str, Tensor] = {}
         images = 0
@@ -77,9 +97,22 @@ class Steps:
             self.fabric.backward(torch.stack(list(terms.values())).sum() / self.accumulate)
             for name, term in terms.items():
                 totals[name] = totals.get(name, 0) + term.detach() / self.accumulate
+        device = self.fabric.device
+        gradient = torch.zeros((), device=device) if self.scaled else gradient_size(self.weights.values())
+        taken = Taken(terms=totals, gradient=gradient, images=images)
         if self.looks_at_once:
-            found = {name: float(value) for name, value in totals.items()}
-            check_finite(found, step=epoch * self.an_epoch + number, epoch=epoch)
+            self._check(taken, epoch * self.an_epoch + number)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return totals, images
+        return taken
+
+    def _check(self, taken: Taken, step: int) -> None:
+        epoch = step // self.an_epoch
+        try:
+            check_terms({name: float(value) for name, value in taken.terms.items()}, step=step, epoch=epoch)
+        except NotFiniteError:
+            if step:
+                # Gradients that were finite may have moved a weight out of all numbers: then that step is to blame.
+                check_weights(self.weights, step=step - 1, epoch=(step - 1) // self.an_epoch)
+            raise
+        check_gradients(float(taken.gradient), self.weights, step=step, epoch=epoch)
