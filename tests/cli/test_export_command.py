@@ -110,13 +110,21 @@ def test_a_match_is_explained_by_an_export(exported: Path, tiny_run: Path) -> No
     assert of_export.score == pytest.approx(of_run.score, abs=CLOSE)
 
 
+@pytest.mark.parametrize("more", [[], ["--no-verify"]], ids=str)
+def test_int8_without_data_is_told_what_it_cannot_do_without(
+    tiny_run: Path, tmp_path: Path, vireid: Callable[..., Any], more: list[str]
+) -> None:
+    said = vireid("export", tiny_run, "--to", "onnx", "--precision", "int8", "--out", tmp_path / "int8", *more)
+    assert said.code == 2
+    assert "int8 learns the ranges of its numbers from training images: give a data set" in " ".join(said.err.split())
+    assert "no-verify" not in said.err
+
+
 @pytest.mark.slow
 def test_int8_learns_from_training_images_and_is_compared_by_scores(
     tiny_run: Path, tiny_world: Path, tmp_path: Path, vireid: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["export", tiny_run, "--to", "onnx", "--precision", "int8", "--out", tmp_path / "int8"]
-    said = vireid(*command)
-    assert "int8 learns the ranges of its numbers from training images" in said.err or "data set" in said.err
     data = ["--dataset", "sysu", "--root", tiny_world, "--calibration", "8"]
     # Scores of a tiny run on 4 people jump with a single image: the limit is tried below.
     monkeypatch.setattr("vireid.exports.verifying.LARGEST_FALL", 100.0)

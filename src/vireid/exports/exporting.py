@@ -73,14 +73,15 @@ def export_network(
             precision, or what verification refuses.
     """
     check_offered(to, precision)
+    # First of the two: without these images --no-verify, which the other names, is of no help.
+    if precision == "int8" and calibration is None:
+        raise VireidError(
+            "int8 learns the ranges of its numbers from training images: give a data set (--dataset NAME --root ROOT)"
+        )
     if verify and precision != "32" and compare is None:
         raise VireidError(
             f"precision {precision} changes vectors, so the export is compared with its run by scores: give a data "
             "set (--dataset NAME --root ROOT), or leave it unverified with --no-verify"
-        )
-    if precision == "int8" and calibration is None:
-        raise VireidError(
-            "int8 learns the ranges of its numbers from training images: give a data set (--dataset NAME --root ROOT)"
         )
     with _drafted(out) as draft:
         made = ExportFacts(
