@@ -104,7 +104,7 @@ def test_regdb_scores_one_trial(vireid, worlds, embedded, tmp_path, direction):
     assert document["protocol"]["direction"] == direction
     assert len(document["trials"]) == 1
     assert "standard deviation" not in said.out
-    assert "trial 1: each trial has a model of its own" in said.out
+    assert "trial 1: each trial is a split of its own" in said.out
     other = vireid("evaluate", *arguments, "--trial", 2)
     assert other.code == 2
     assert "check the trial" in other.err

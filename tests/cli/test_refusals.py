@@ -87,5 +87,5 @@ def test_a_regdb_result_names_its_split(vireid, worlds, embedded, tmp_path):
     common = ["--features", embedded["regdb"], "--dataset", "regdb", "--root", worlds["regdb"]]
     answer = vireid("evaluate", *common, "--json", out)
     assert answer.code == 0
-    assert "trial 1: each trial has a model of its own" in " ".join(answer.out.split())
+    assert "trial 1: each trial is a split of its own" in " ".join(answer.out.split())
     assert json.loads(out.read_text())["protocol"]["split"] == 1

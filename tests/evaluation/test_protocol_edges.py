@@ -45,7 +45,7 @@ BOTH = table([(4, 1, DAY), (4, 3, NIGHT), (9, 1, DAY), (9, 3, NIGHT)])
         (
             {"data_set": "regdb", "split": 3},
             "regdb i2v",
-            "each trial has a model of its own, tested on its own trial only",
+            "each trial is a split of its own, on which alone a model that was trained on RegDB may be tested",
         ),
         (
             {"data_set": "llcm", "evaluator": "llcm", "trials": 7},
@@ -71,6 +71,16 @@ def test_each_protocol_says_its_name_and_its_rule(given: dict[str, Any], name: s
     told = protocol.to_json()
     assert (told["name"], told["trial_rule"]) == (name, trial_rule)
     assert {key: told[key] for key in given} == given
+
+
+def test_what_a_trial_of_regdb_is_depends_on_what_was_trained_on() -> None:
+    protocol = Protocol(data_set="regdb", direction="i2v", feature="bn", checkpoint_rule="last epoch", split=1)
+    own = "each trial has a model of its own, tested on its own trial only"
+    assert protocol.trial_rule_of("regdb") == own
+    assert protocol.trial_rule_of("sysu") == "one model, trained in another layout and tested on this trial"
+    assert protocol.trial_rule_of(None) == protocol.trial_rule
+    other = Protocol(data_set="folder", direction="i2v", feature="bn", checkpoint_rule="last epoch")
+    assert other.trial_rule_of("regdb") == other.trial_rule
 
 
 def test_a_protocol_is_plain_unless_it_says_otherwise() -> None:

@@ -158,6 +158,23 @@ def test_a_trial_of_regdb_and_a_reconstruction_are_named(run):
     assert "| reconstruction | from abstracts only: MeCen loss |" in text
 
 
+def test_results_on_other_data_come_last_and_say_what_they_are(run):
+    plain = {"shots": None, "draw": None, "mode": None, "trials": 1}
+    store(run)
+    store(run, data_set="regdb", split=1, **plain)
+    store(run, data_set="folder", **plain)
+    text = card_text(run)
+    # "sysu" is the last of the three by its name, and what this run was trained on.
+    assert text.index("| sysu all-search") < text.index("| folder i2v") < text.index("| regdb i2v")
+    first = metadata(text)["model-index"][0]["results"][0]
+    assert first["dataset"]["type"] == "sysu-layout"
+    assert "trial 1: one model, trained in another layout and tested on this trial" in text
+    assert "each trial has a model of its own" not in text
+    with_facts(run, dataset="regdb", trial=1)
+    store(run, data_set="regdb", split=1, **plain)
+    assert "trial 1: each trial has a model of its own, tested on its own trial only" in card_text(run)
+
+
 def test_a_published_file_is_named_with_what_it_says_of_itself(run):
     source = {"file": "agw.t", "sha256": "ab" * 32, "bytes": 1, "tensors": 2}
     with_facts(run, source=source, published={"mAP": 0.4765, "epoch": 48})

@@ -46,10 +46,16 @@ def test_names_of_another_form_are_refused_before_anything_is_asked(hub, run, tm
 )
 def test_a_refusal_says_what_to_do_and_never_the_token(hub, run, tmp_path, answer, message):
     hub.answer = answer
-    for ask in (lambda: push(run, NAME), lambda: pull(NAME, tmp_path / "back"), lambda: from_pretrained(NAME)):
+
+    def pushing():
+        push(run, NAME)
+
+    for ask in (pushing, lambda: pull(NAME, tmp_path / "back"), lambda: from_pretrained(NAME)):
         with pytest.raises(VireidError, match=message) as said:
             ask()
         assert TOKEN not in str(said.value)
+        # What is sent cannot be read from a folder instead.
+        assert ask is not pushing or "folder" not in str(said.value)
     assert not (tmp_path / "back").exists()
 
 

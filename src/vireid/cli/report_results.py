@@ -171,7 +171,9 @@ def other_results_table(runs: Sequence[ReportedRun], shown: Mapping[str, Evaluat
     """What else was measured and kept with the runs; None where there is nothing more."""
     rows = []
     for run in runs:
-        for stored in run.stored:
+        dataset = run.record.settings.get("dataset") or run.facts.get("dataset")
+        # Those of the data set that it was trained on first.
+        for stored in sorted(run.stored, key=lambda one: one.evaluation.protocol.data_set != dataset):
             result = stored.evaluation
             if run.label in shown and result.protocol == shown[run.label].protocol:
                 continue

@@ -14,7 +14,7 @@ Distance = Literal["cosine", "euclidean"]
 
 _TRIAL_RULES = {
     "sysu": "one model, {trials} galleries drawn anew, mean",
-    "regdb": "each trial has a model of its own, tested on its own trial only",
+    "regdb": "each trial is a split of its own, on which alone a model that was trained on RegDB may be tested",
     "llcm": "one model, {trials} galleries drawn anew, mean",
     "llcm-swapped": "one model, {trials} draws, mean; in v2i the drawn images are the queries",
     "llcm-full": "one model, one pass over the whole gallery",
@@ -89,6 +89,14 @@ class Protocol:
     def trial_rule(self) -> str:
         """What a trial is and how trials become one number."""
         return _TRIAL_RULES[self.evaluator or self.data_set].format(trials=self.trials)
+
+    def trial_rule_of(self, trained_on: object) -> str:
+        """What a trial is for a model of which it is known, or not, on the layout of which data set it was trained."""
+        if self.data_set != "regdb" or trained_on is None:
+            return self.trial_rule
+        if trained_on == "regdb":
+            return "each trial has a model of its own, tested on its own trial only"
+        return "one model, trained in another layout and tested on this trial"
 
     def to_json(self) -> dict[str, object]:
         """Every fact as plain values; None where the data set has no such choice."""

@@ -112,10 +112,11 @@ def _data(run: DescribedRun) -> dict[str, Any]:
 
 
 def _results(run: DescribedRun) -> dict[str, Any]:
-    return {"results": [_row(result) for result in run.results], "stale": run.stale}
+    trained_on = run.facts.get("dataset")
+    return {"results": [_row(result, trained_on) for result in run.results], "stale": run.stale}
 
 
-def _row(result: StoredResult) -> dict[str, Any]:
+def _row(result: StoredResult, trained_on: object) -> dict[str, Any]:
     """Rates in percent, and every fact that a result must name."""
     evaluation, protocol = result.evaluation, result.evaluation.protocol
     mean, std, first = evaluation.mean, evaluation.std, evaluation.trials[0]
@@ -133,7 +134,7 @@ def _row(result: StoredResult) -> dict[str, Any]:
         "facts": [
             f"{' to '.join(str(count) for count in dict.fromkeys((valid[0], valid[-1])))} of {first.queries} queries "
             f"have a match and count, in a gallery of {first.gallery}",
-            (f"trial {protocol.split}: " if protocol.split else "") + protocol.trial_rule,
+            (f"trial {protocol.split}: " if protocol.split else "") + protocol.trial_rule_of(trained_on),
             f"method {protocol.method}, reconstruction {protocol.reconstruction}",
             f"feature {protocol.feature}, {protocol.distance} distance",
             f"checkpoint: {protocol.checkpoint_rule}",

@@ -40,7 +40,7 @@ class DescribedRun:
         weights_bytes: size of their file.
         sha256: of the file of weights.
         record: settings, versions, hardware and steps of the training.
-        results: those of these very weights.
+        results: those of these very weights; of the data set that they were trained on first.
         stale: how many results in the directory are of other weights, or do not say of which.
     """
 
@@ -78,6 +78,8 @@ def describe_run(run: Path) -> DescribedRun:
     results = [_checked(result, run) for result in read_results(run)]
     # A fingerprint is the first digits of the weights' hash, then the feature.
     fresh = [result for result in results if result.weights.split(" ")[0] == sha256[:16]]
+    # Those of the data set that it was trained on first, else by the names of their files.
+    fresh.sort(key=lambda result: result.evaluation.protocol.data_set != facts.get("dataset"))
     return DescribedRun(
         network=document["network"],
         facts=facts,

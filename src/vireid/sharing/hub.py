@@ -47,16 +47,21 @@ def check_name(name: str) -> None:
 
 
 @contextmanager
-def talking_to_hub(name: str) -> Iterator[None]:
+def talking_to_hub(name: str, *, sending: bool = False) -> Iterator[None]:
     """Keep huggingface_hub from telling more than it must, and turn its errors into ones that say what to do.
 
     It would tell the Hub the version of torch, and fetch a list by which it recognises what program runs it. Neither
     is sent while the block runs. Messages never hold a token.
 
+    Args:
+        name: of the model.
+        sending: whether something goes there; what is fetched could be read from a folder instead.
+
     Raises:
         VireidError: no such repository or revision, no right to it, no token, no network, any answer of the Hub that
             is an error.
     """
+    instead = "" if sending else ", or name a folder"
     try:
         with without_telemetry():
             yield
@@ -72,7 +77,7 @@ def talking_to_hub(name: str) -> Iterator[None]:
     except RevisionNotFoundError as error:
         raise VireidError(f"{name} has no such revision; name a branch, a tag or a commit of it") from error
     except OfflineModeIsEnabled as error:
-        raise VireidError(f"HF_HUB_OFFLINE forbids to ask the Hub for {name}; unset it, or name a folder") from error
+        raise VireidError(f"HF_HUB_OFFLINE forbids to ask the Hub for {name}; unset it{instead}") from error
     except LocalEntryNotFoundError as error:
         raise VireidError(
             f"{name} is not whole in the cache of this machine; fetch it once with a network, or name a folder"
@@ -84,8 +89,8 @@ def talking_to_hub(name: str) -> Iterator[None]:
         if not re.match(r"httpx2?|httpcore2?|requests|urllib3", type(error).__module__):
             raise
         raise VireidError(
-            f"the Hub could not be reached for {name} ({type(error).__name__}); check the network and HF_ENDPOINT, or "
-            "name a folder"
+            f"the Hub could not be reached for {name} ({type(error).__name__}); check the network and "
+            f"HF_ENDPOINT{instead}"
         ) from error
 
 

@@ -69,7 +69,7 @@ def push_files(
     """
     check_name(name)
     api = HfApi(token=token)
-    with talking_to_hub(name):
+    with talking_to_hub(name, sending=True):
         try:
             there = api.model_info(name, timeout=TIMEOUT)
         except RepositoryNotFoundError:
@@ -80,7 +80,7 @@ def push_files(
             if there.private
             else f"{name} is public already: everybody may read what goes there; say --public, or take another name"
         )
-    with talking_to_hub(name):
+    with talking_to_hub(name, sending=True):
         if there is None:
             api.create_repo(name, private=private)
         names = {file.name for file in files}
