@@ -295,9 +295,16 @@ def test_without_a_run_the_published_rows_alone(vireid):
         (row.method, row.rank1, row.source) for row in published
     )
     assert {row["minp"] for row in rows if row["method"] == "DDAG"} == {""}
-    assert {row["setting"] for row in rows_of(vireid("table", "--dataset", "llcm", "--format", "csv"))} == {
-        "infrared-to-visible"
-    }
+
+
+def test_of_data_that_papers_search_both_ways_both_are_shown(vireid):
+    both = {"visible-to-infrared", "infrared-to-visible"}
+    for dataset in ("regdb", "llcm"):
+        rows = rows_of(vireid("table", "--dataset", dataset, "--format", "csv"))
+        assert {row["setting"] for row in rows} == both
+    # Published in one direction only.
+    [row] = rows_of(vireid("table", "--dataset", "regdb", "--method", "PMT", "--format", "csv"))
+    assert row["setting"] == "infrared-to-visible"
 
 
 def test_a_run_on_the_real_images_stands_among_its_peers_in_every_search_it_was_measured_in(vireid, make_run):

@@ -252,7 +252,8 @@ class TableConfig:
     ] = None
     """Whose tables; left out, those that there are results of, or sysu."""
     setting: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="")] = ()
-    """Which tables, such as all-search or visible-to-infrared; left out, those that there are results of."""
+    """Which tables, such as all-search or visible-to-infrared; left out, those that there are results of, or the usual
+    ones: of regdb and llcm both directions."""
     method: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="")] = ()
     """Of the published rows only these."""
     format: Literal["markdown", "latex", "csv"] = "markdown"

@@ -16,7 +16,7 @@ from vireid.evaluation import StoredResult
 from vireid.evaluation.comparison import Comparison, compare
 from vireid.evaluation.published import PublishedResult, published_results
 from vireid.evaluation.repeats import Measured, gather
-from vireid.evaluation.standing import PUBLISHED_SEARCHES, Standing, stand
+from vireid.evaluation.standing import DIRECTIONS, PUBLISHED_SEARCHES, Standing, stand
 from vireid.evaluation.stored_results import RESULTS, read_result
 from vireid.models import WEIGHTS, fingerprint
 from vireid.training.run_record import CONFIG, read_run
@@ -90,7 +90,10 @@ def _what_it_has(path: Path, standings: Sequence[Standing | None]) -> str:
 def _choose(
     config: TableConfig, rows: Sequence[PublishedResult], standings: Sequence[Standing]
 ) -> list[tuple[str, str]]:
-    """Data set and setting of each table: what was asked for, else what there are results of, else the usual search."""
+    """Data set and setting of each table: what was asked for, else what there are results of, else the usual search.
+
+    Where the papers search both ways, both directions are usual, each where a method that was asked for is published.
+    """
     usual = dict(PUBLISHED_SEARCHES.values())
     if config.dataset:
         datasets = [PUBLISHED_SEARCHES[config.dataset][0]]
@@ -108,7 +111,16 @@ def _choose(
     if config.setting:
         return [(dataset, setting) for dataset, setting in there if setting in config.setting]
     measured = {(its.dataset, its.setting) for its in standings}
-    return [place for place in there if place in measured] or [(name, usual[name]) for name in datasets]
+    return (
+        [place for place in there if place in measured]
+        or [place for place in there if place[1] in DIRECTIONS.values() and _has(rows, place, config.method)]
+        or [(name, usual[name]) for name in datasets]
+    )
+
+
+def _has(rows: Sequence[PublishedResult], place: tuple[str, str], methods: Sequence[str]) -> bool:
+    """Whether a table has a published row, of one of the methods where some are named."""
+    return any((row.dataset, row.setting) == place and (not methods or row.method in methods) for row in rows)
 
 
 def _read(paths: Sequence[Path]) -> dict[Path, list[Measured]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vireid.evaluation.evaluation import Evaluation
 from vireid.evaluation.protocol import Protocol
 
-__all__ = ["PUBLISHED_SEARCHES", "TABLES", "Standing", "stand"]
+__all__ = ["DIRECTIONS", "PUBLISHED_SEARCHES", "TABLES", "Standing", "stand"]
 
 TABLES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
 """What published tables call the data sets."""
@@ -19,7 +19,8 @@ PUBLISHED_SEARCHES = {
 }
 """What they call the searches that this library scores by default: table and setting."""
 
-_DIRECTIONS = {"v2i": "visible-to-infrared", "i2v": "infrared-to-visible"}
+DIRECTIONS = {"v2i": "visible-to-infrared", "i2v": "infrared-to-visible"}
+"""What they call the directions of the data sets that are searched both ways."""
 
 # Boxes of LLCM's 351 test people. With its 16,946 visible and 13,975 infrared training boxes they are all 46,767. The
 # paper prints no size of the drawn gallery, so that is not held against anything.
@@ -73,7 +74,7 @@ def stand(evaluation: Evaluation) -> Standing | None:
     )
     return Standing(
         dataset=TABLES[protocol.data_set],
-        setting=f"{protocol.mode}-search" if protocol.data_set == "sysu" else _DIRECTIONS[protocol.direction],
+        setting=f"{protocol.mode}-search" if protocol.data_set == "sysu" else DIRECTIONS[protocol.direction],
         kind=_kind(protocol),
         made_world=protocol.made_world,
         deviations=_deviations(protocol, len(evaluation.trials)),
