@@ -1,4 +1,4 @@
-"""Trainings that are killed at random moments, or told to end, and go on as if nothing had been."""
+"""Trainings that are killed at random moments, told to end or out of disk, and go on as if nothing had been."""
 
 from __future__ import annotations
 
@@ -18,16 +18,34 @@ import pytest
 from safetensors.torch import load_file
 
 from vireid.cli.termination import TERMINATED
+from vireid.training.checkpoint import load_state
 
-# Forks a training for each line it reads, so that only one process pays for the imports.
+# Forks a training for each line it reads, so that only one process pays for the imports. In the n-th state that it
+# writes it may be killed, or the disk be full, with a share of the state written.
 HELPER = """
-import os, resource, signal, sys
+import errno, io, os, resource, signal, sys, torch
 import vireid.cli.train
 from vireid.cli.main import main
 import vireid.models, vireid.training.loop, tensorboard
 print("ready", flush=True)
+
+def break_a_state(kind, left, share):
+    write = torch.save
+    def broken(state, draft):
+        nonlocal left
+        left -= 1
+        if left > 0:
+            return write(state, draft)
+        whole = io.BytesIO()
+        write(state, whole)
+        draft.write_bytes(whole.getvalue()[: int(share * whole.tell())])
+        if kind == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    torch.save = broken
+
 for line in sys.stdin:
-    room, *arguments = line.rstrip("\\n").split("\\t")
+    room, fault, *arguments = line.rstrip("\\n").split("\\t")
     worker = os.fork()
     if not worker:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -35,6 +53,9 @@ for line in sys.stdin:
             # Writes beyond so many bytes fail, as they do where a disk is full.
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(room), resource.RLIM_INFINITY))
+        if fault:
+            kind, left, share = fault.split()
+            break_a_state(kind, int(left), float(share))
         try:
             code = main(arguments)
         except SystemExit as end:
@@ -62,11 +83,12 @@ class Trainings:
         )
         assert self._read() == "ready"
 
-    def start(self, out: Path, *more: str, room: int = 0) -> int:
+    def start(self, out: Path, *more: str, room: int = 0, fault: str = "") -> int:
         """Begin or go on; the process."""
         assert self._helper.stdin
         resumed = ["--resume"] if out.exists() else []
-        self._helper.stdin.write("\t".join([str(room), *self._flags, "--out", str(out), *resumed, *more]) + "\n")
+        line = [str(room), fault, *self._flags, "--out", str(out), *resumed, *more]
+        self._helper.stdin.write("\t".join(line) + "\n")
         self._helper.stdin.flush()
         return int(self._read())
 
@@ -74,9 +96,9 @@ class Trainings:
         """Wait for it; its exit code, below 0 for a signal."""
         return int(self._read())
 
-    def run(self, out: Path, *more: str, room: int = 0) -> int:
+    def run(self, out: Path, *more: str, room: int = 0, fault: str = "") -> int:
         """Begin or go on, and wait."""
-        self.start(out, *more, room=room)
+        self.start(out, *more, room=room, fault=fault)
         return self.end()
 
     def said(self) -> str:
@@ -126,37 +148,45 @@ def assert_same(out: Path, other: Path) -> None:
     assert not [file.name for file in out.iterdir() if file.name.startswith(".")]
 
 
+def left_drafts(out: Path) -> list[Path]:
+    return list(out.glob(".state.pt.*"))
+
+
 def kill_again_and_again(trainings: Trainings, unbroken: tuple[Path, float], folder: Path, kills: int) -> None:
+    """Kill at any moment, every third time in the middle of a state, and fill the disk up in between."""
     chance = random.Random(kills)
     whole, seconds = unbroken
-    done, cut_short, number = 0, 0, 0
+    done, cut_short, in_a_state, full, number = 0, 0, 0, 0, 0
     while done < kills:
         out = folder / f"run{number}"
         number += 1
-        while True:
-            worker = trainings.start(out)
-            if chance.random() < 0.3:
-                # In the middle of writing the state: its draft lies beside it.
-                deadline = time.monotonic() + 2 * seconds
-                while not list(out.glob(".state.pt.*")) and not (out / "weights.safetensors").exists():
-                    if time.monotonic() > deadline:
-                        break
+        code = None
+        while code != 0 and done < kills:
+            where = f"{chance.randint(1, 2)} {chance.random()}"
+            if done % 3 == 1:
+                code = trainings.run(out, fault=f"killed {where}")
+                in_a_state += bool(left_drafts(out))
             else:
+                worker = trainings.start(out)
                 time.sleep(chance.uniform(0, seconds))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-            code = trainings.end()
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+                code = trainings.end()
             done += 1
-            if code == 0:
-                break
-            assert code == -signal.SIGKILL, trainings.said()
-            cut_short += 1
-            if done >= kills:
-                assert trainings.run(out) == 0
-                break
+            assert code in (0, -signal.SIGKILL), trainings.said()
+            cut_short += code != 0
+            if code and done % 4 == 0:
+                code = trainings.run(out, fault=f"full {where}")
+                assert code in (0, 2), trainings.said()
+                assert not left_drafts(out)
+                full += code == 2
+        if code:
+            assert trainings.run(out) == 0, trainings.said()
         assert_same(out, whole)
         shutil.rmtree(out)
     assert cut_short >= kills // 2
+    assert in_a_state >= kills // 6
+    assert full >= kills // 12
 
 
 def test_a_training_killed_at_random_moments_ends_in_the_same_weights(trainings, unbroken, tmp_path):
@@ -170,12 +200,15 @@ def test_a_training_killed_at_many_random_moments_ends_in_the_same_weights(train
 
 def test_a_disk_that_fills_up_costs_no_step_that_was_kept(trainings, unbroken, tmp_path):
     whole, _ = unbroken
-    size = (whole / "state.pt").stat().st_size
     out = tmp_path / "run"
-    # Room for the log, not for a state; then for a state that was there before.
-    for room in (size // 2, size - 1):
-        assert trainings.run(out, room=room) == 2
-        assert not (out / "state.pt").exists()
+    # Room for the log, not for a state.
+    assert trainings.run(out, room=(whole / "state.pt").stat().st_size // 2) == 2
+    assert not (out / "state.pt").exists()
+    # Room for one state, not for the next beside it.
+    assert trainings.run(out, fault="full 2 0.5") == 2
+    assert "cannot write" in trainings.said()
+    assert load_state(out / "state.pt")["epoch"] == 1
+    assert not left_drafts(out)
     assert trainings.run(out) == 0
     assert_same(out, whole)
 
@@ -184,11 +217,11 @@ def test_sigterm_saves_the_step_and_the_run_goes_on_from_it(trainings, unbroken,
     whole, seconds = unbroken
     chance = random.Random(0)
     told = 0
-    for number in range(3):
+    for number in range(2):
         out = tmp_path / f"run{number}"
         code = None
         while code != 0:
-            worker = trainings.start(out, "--workers", str(number % 2))
+            worker = trainings.start(out, "--workers", str(number))
             deadline = time.monotonic() + 20
             while not (out / "log.jsonl").exists() and time.monotonic() < deadline:
                 time.sleep(0.002)
