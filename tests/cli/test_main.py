@@ -71,7 +71,7 @@ def test_help_needs_no_torch():
         "        main(arguments)\n"
         "    except SystemExit:\n"
         "        pass\n"
-        "heavy = {'torch', 'torchvision', 'timm', 'lightning', 'cv2', 'scipy'}\n"
+        "heavy = {'torch', 'torchvision', 'timm', 'lightning_fabric', 'cv2', 'scipy'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
@@ -243,7 +243,7 @@ def test_an_interrupt_is_exit_code_130(vireid, monkeypatch):
 
 def test_advice_of_libraries_to_programmers_is_not_shown(vireid, monkeypatch):
     def advise(config):
-        warnings.warn_explicit("set this", UserWarning, "x.py", 1, module="lightning.fabric.x")
+        warnings.warn_explicit("set this", UserWarning, "x.py", 1, module="lightning_fabric.x")
         warnings.warn_explicit("mind this", UserWarning, "x.py", 1, module="vireid.x")
         return 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from vireid.cli.config import EmbedConfig, EvaluateConfig
 from vireid.cli.console import progress_bar, progress_console, quiet_unless_first, say

@@ -472,10 +472,10 @@ def _quiet_libraries() -> None:
     where the environment asks for these, they carry names of files and of what is looked for to a collector.
     """
     os.environ.pop("ARROW_TRACING_BACKEND", None)
-    warnings.filterwarnings("ignore", module=r"(lightning|torch|timm)\b")
+    warnings.filterwarnings("ignore", module=r"(lightning_fabric|torch|timm)\b")
     for logger, level in {
-        "lightning.fabric.utilities.rank_zero": logging.WARNING,
-        "lightning.fabric.utilities.distributed": logging.WARNING,
+        "lightning_fabric.utilities.rank_zero": logging.WARNING,
+        "lightning_fabric.utilities.distributed": logging.WARNING,
         "huggingface_hub.utils._http": logging.ERROR,
     }.items():
         logging.getLogger(logger).setLevel(level)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed
 from jaxtyping import Float32, Int
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from vireid.data import PixelCache
 from vireid.models import EmbeddingModel, Feature
