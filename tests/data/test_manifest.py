@@ -30,6 +30,22 @@ def test_csv(tmp_path: Path) -> None:
     assert math.isnan(manifest.times[1])
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_names_that_repeat_are_held_once(tmp_path: Path, kind: str) -> None:
+    columns = {name: [f"{name} name"] * 3 for name in ("person", "camera", "track")}
+    table = pa.table(columns | {"path": ["a.jpg", "b.jpg", "c.jpg"], "modality": ["visible"] * 3})
+    write = pyarrow.csv.write_csv if kind == "csv" else pyarrow.parquet.write_table
+    write(table, tmp_path / f"m.{kind}")
+    manifest = read_manifest(tmp_path / f"m.{kind}")
+    for names in (manifest.persons, manifest.cameras, manifest.tracks):
+        assert len({id(name) for name in names}) == 1
+
+
+def test_empty_lines_before_the_header_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(b"\r\n\r\npath,person,camera,modality,note\r\na.jpg,1,1,visible,\xff\r\n")
+    assert read_manifest(tmp_path / "m.csv").paths == ["a.jpg"]
+
+
 def test_parquet_with_numbers_gaps_and_dates(tmp_path: Path) -> None:
     file = tmp_path / "m.parquet"
     moment = datetime(2024, 5, 1, 20, 15, tzinfo=timezone.utc)

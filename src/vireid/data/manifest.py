@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import subprocess
@@ -31,6 +32,8 @@ _Value = TypeVar("_Value")
 # A table of names of files compresses to a tenth; one that says to unpack to far more would only fill the memory.
 _MOST_EXPANSION = 200
 _SMALL = 2**24
+_BLOCK = 2**20
+"""Bytes of a CSV that Arrow reads at once; a header that is longer is an error to it."""
 _READER = 2**30
 """Bytes that the process which reads Parquet may ask for, beside what the file is worth; libraries take half of it."""
 
@@ -77,14 +80,7 @@ def read_manifest(file: Path) -> Manifest:
     paths = _parse(file, "path", columns["path"], _path)
     persons = _parse(file, "person", columns["person"], lambda text: "" if text == "-1" else text)
     splits = _parse(file, "split", columns.get("split", [""] * count), _split)
-    first_row: dict[str, int] = {}
-    for row, (path, person, split) in enumerate(zip(paths, persons, splits), start=1):
-        if first_row.setdefault(path, row) != row:
-            raise _broken(
-                file, row, "path", f"each image must stand once, but {path!r} is in row {first_row[path]} too"
-            )
-        if split == "train" and not person:
-            raise _broken(file, row, "person", "images of split train need a person, but it is empty or -1")
+    _check_rows(file, paths, persons, splits)
     return Manifest(
         paths=paths,
         persons=persons,
@@ -92,7 +88,7 @@ def read_manifest(file: Path) -> Manifest:
         modalities=_parse(file, "modality", columns["modality"], _modality),
         splits=splits,
         tracks=columns.get("track", [""] * count),
-        times=_times(file, columns.get("time", [""] * count)),
+        times=_times(file, columns["time"]) if "time" in columns else [math.nan] * count,
     )
 
 
@@ -159,10 +155,16 @@ def _read_columns(file: Path) -> dict[str, list[str]]:
 
 
 def _csv_columns(file: Path) -> tuple[list[str], dict[str, list[str]]]:
-    text = dict.fromkeys((*_NEEDED, *_OPTIONAL), pa.string())
-    options = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
-    table = pyarrow.csv.read_csv(file, convert_options=options)
-    return _texts(table)
+    with file.open("rb") as stream:
+        first = next(filter(None, stream.read(_BLOCK).splitlines()), b"")
+    names = pyarrow.csv.read_csv(io.BytesIO(first + b"\n")).column_names
+    kept = _kept(names)
+    # Arrow takes no column for all of them.
+    if not kept:
+        return names, {}
+    text = dict.fromkeys(kept, pa.string())
+    options = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False, include_columns=kept)
+    return names, _texts(pyarrow.csv.read_csv(file, convert_options=options))
 
 
 def _parquet_columns(file: Path) -> tuple[list[str], dict[str, list[str]]]:
@@ -181,16 +183,29 @@ def _parquet_columns(file: Path) -> tuple[list[str], dict[str, list[str]]]:
     done = subprocess.run([*command, *_NEEDED, *_OPTIONAL], capture_output=True, env=os.environ | path, check=False)
     if done.returncode:
         raise ValueError(done.stderr.decode(errors="replace").strip() or "reading it needs far more memory than it has")
-    return names, _texts(pa.ipc.open_stream(done.stdout).read_all())[1]
+    return names, _texts(pa.ipc.open_stream(done.stdout).read_all())
 
 
-def _texts(table: pa.Table) -> tuple[list[str], dict[str, list[str]]]:
+def _kept(names: list[str]) -> list[str]:
+    return [name for name in (*_NEEDED, *_OPTIONAL) if names.count(name) == 1]
+
+
+def _texts(table: pa.Table) -> dict[str, list[str]]:
     names = table.column_names
-    kept = [name for name in (*_NEEDED, *_OPTIONAL) if names.count(name) == 1]
-    nested = [name for name in kept if pa.types.is_nested(table.column(name).type)]
+    nested = [name for name in names if pa.types.is_nested(table.column(name).type)]
     if nested:
         raise ValueError(f"a cell must be one text, number or date, but {', '.join(nested)} has lists or the like")
-    return names, {name: [_text(value) for value in table.column(name).to_pylist()] for name in kept}
+    return {name: _column(table.column(name), repeats=name not in ("path", "time")) for name in names}
+
+
+def _column(column: pa.ChunkedArray, *, repeats: bool) -> list[str]:
+    """Cells as texts; where few repeat in many rows, each is held once."""
+    texts: list[str] = []
+    held: dict[str, str] = {}
+    for chunk in column.chunks:
+        found = map(_text, chunk.to_pylist())
+        texts.extend((held.setdefault(text, text) for text in found) if repeats else found)
+    return texts
 
 
 def _text(value: object) -> str:
@@ -204,6 +219,17 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode().strip()
     return str(value).strip()
+
+
+def _check_rows(file: Path, paths: list[str], persons: list[str], splits: list[str]) -> None:
+    first_row: dict[str, int] = {}
+    for row, (path, person, split) in enumerate(zip(paths, persons, splits), start=1):
+        if first_row.setdefault(path, row) != row:
+            raise _broken(
+                file, row, "path", f"each image must stand once, but {path!r} is in row {first_row[path]} too"
+            )
+        if split == "train" and not person:
+            raise _broken(file, row, "person", "images of split train need a person, but it is empty or -1")
 
 
 def _parse(file: Path, column: str, texts: list[str], parse: Callable[[str], _Value]) -> list[_Value]:
