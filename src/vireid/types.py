@@ -333,6 +333,8 @@ _FORMAT = 1
 
 # Paths are stored with four bytes a character and as wide as the longest: real ones compress to a fiftieth.
 _MOST_EXPANSION = 100
+# Real features hardly compress; a few rows may repeat, or be zeros.
+_MOST_OF_FEATURES = 20
 _SMALL = 2**24
 
 
@@ -349,8 +351,10 @@ def _check_archive(file: Path) -> None:
             return
     with zipfile.ZipFile(file) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > _MOST_EXPANSION * file.stat().st_size + _SMALL:
-        raise ValueError(f"it holds {file.stat().st_size} bytes, but says to unpack to {unpacked}")
+        features = sum(member.file_size for member in archive.infolist() if member.filename == "features.npy")
+    size = file.stat().st_size
+    if unpacked > _MOST_EXPANSION * size + _SMALL or features > _MOST_OF_FEATURES * size + _SMALL:
+        raise ValueError(f"it holds {size} bytes, but says to unpack to {unpacked}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

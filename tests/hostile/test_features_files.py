@@ -34,6 +34,13 @@ def test_a_header_that_claims_too_much_is_refused(tmp_path, shape):
         Embeddings.load(tmp_path / "f.npz")
 
 
+def test_features_that_unpack_to_far_more_are_refused(tmp_path):
+    noise = np.random.default_rng(0).bytes(300_000)
+    archive(tmp_path / "f.npz", npy("(2, 3100000)", body=noise + bytes(24_500_000)))
+    with pytest.raises(VireidError, match=r"it holds 3\d+ bytes, but says to unpack to 248\d+"):
+        Embeddings.load(tmp_path / "f.npz")
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
     archive(tmp_path / "f.npz", npy("(2, 40000000)", body=bytes(320_000_000)))
     assert (tmp_path / "f.npz").stat().st_size < 1_000_000
