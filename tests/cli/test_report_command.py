@@ -128,7 +128,7 @@ def compared(run, tmp_path_factory) -> Path:
 def test_one_run_stands_beside_itself_untrained(alone, run):
     assert figures_of(alone) == PLOTS | PEOPLE
     page = Page(alone)
-    assert page.text.count("Untrained: the same network before its first step, as its seed drew it.") == 5
+    assert page.text.count("Untrained: the same network before its first step, as its seed drew it.") == 7
     assert len(page.images) == len(PLOTS | PEOPLE)
     assert all(image["alt"] and (image["src"] or "").startswith("data:image/") for image in page.images)
     assert "This page contains images of people." in page.text
@@ -292,7 +292,7 @@ def test_long_names_are_cut_and_stay_apart(run, tmp_path):
 
     folders = [another(run, tmp_path / "a" / ("long" * 20)), Path(shutil.copytree(run, tmp_path / "b" / ("long" * 20)))]
     labels = [each.label for each in read_runs(folders)]
-    assert labels == [f"{number}. longlonglonglonglonglong…" for number in (1, 2)]
+    assert labels == [f"{number}. longlonglong…longlonglong" for number in (1, 2)]
     another(run, tmp_path / "a" / "same")
     shutil.copytree(run, tmp_path / "b" / "same")
     named = read_runs([tmp_path / "a" / "same", tmp_path / "b" / "same"])
@@ -328,6 +328,9 @@ def test_captions_say_what_is_a_sample_and_what_is_hidden(alone):
     assert "a grid of 6 x 3 over the image, whatever the size of the map" in text
     assert "of 6 x 3 blurred places" in (alone / FIGURES / "alb-places.svg").read_text()
     assert "that of all but the head, which has its own" in text
+    assert "A thin line leads from each image to the middle of its person's images in both modalities" in text
+    assert "bars, which order the people, are tiny, marks untrained;" in text
+    assert "Rank-1 of untrained and tiny by the camera of the query" in text
 
 
 def test_data_that_were_asked_for_must_be_there(vireid, run, tmp_path):

@@ -32,6 +32,21 @@ def citations():
                         yield from ((file.relative_to(ROOT).as_posix(), number) for number in numbers)
 
 
+def test_the_paper_has_one_number_everywhere():
+    files = [
+        file
+        for pattern in ("src/**/*.py", "docs/**/*.md", "*.md", "CITATION.cff")
+        for file in sorted(ROOT.glob(pattern))
+    ]
+    named = {}
+    for file in files:
+        text = " ".join(file.read_text(encoding="utf-8").split())
+        for number in re.findall(r"MSCMNet[^.;]{0,40}?arXiv[ :](\d{4}\.\d{5})", text, re.IGNORECASE):
+            named.setdefault(number, []).append(file.name)
+    assert list(named) == ["2311.14395"], named
+    assert {"distances.py", "embedding_map.py"} <= set(named["2311.14395"])
+
+
 def test_every_name_in_a_page_is_there_and_every_line_meant_is_found_once(pages):
     assert not {page: faults for page, text in pages.items() if (faults := reference_pages.faults_of(text))}
     assert len(set().union(*map(reference_pages.named_in, pages.values()))) > 60

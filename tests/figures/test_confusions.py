@@ -102,7 +102,7 @@ def test_each_case_shows_three_images_with_their_numbers(tmp_path, count):
     assert len(figure.axes) == 3 * count
     assert [axes.get_title() for axes in figure.axes[:3]] == ["query", "first", "right"]
     titles = [figure.axes[3 * number].figure.get_suptitle() for number in range(count)]
-    assert titles == [f"{case.query_person} taken for a long...\n1 of 1 searches" for case in cases]
+    assert titles == [f"{case.query_person} taken for a lo…deed\n1 of 1 searches" for case in cases]
     assert figure.axes[1].get_xlabel().endswith("0.50")
     assert figure.axes[2].get_xlabel().endswith("0.25")
     for number, case in enumerate(cases):

@@ -73,7 +73,30 @@ def test_a_spike_is_cut_and_that_is_said():
     steps[0]["loss/identity"] = 500.0
     figure = draw_losses({"run": steps})
     assert figure.axes[0].get_ylim()[1] < 500
-    assert figure.legends[0].get_title().get_text() == "raw values above the axis are cut off; the highest is 500"
+    said = "values beyond the axis are cut off; they reach from 1 to 500"
+    assert figure.legends[0].get_title().get_text() == said
+
+
+def test_panels_share_epochs_and_one_high_start_flattens_nothing():
+    short, long = log(epochs=1, steps=20, center=1.0), log(epochs=10, steps=20, identity=3.0)
+    figure = draw_losses({"short": short, "long": long})
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    assert figure.axes[0].get_yscale() == "linear"
+    for at, step in enumerate(long):
+        step["loss/identity"] = 3.0
+        step["loss/center"] = 25 * 0.5 ** (at / 2) + 0.7
+    figure = draw_losses({"short": short, "long": long})
+    assert figure.axes[0].get_yscale() == "log"
+    assert figure.axes[0].get_ylabel() == "loss (log scale)"
+    low, high = figure.axes[0].get_ylim()
+    assert 0.5 < low < 0.7 < 15 < high
+    assert all(label == f"{float(label):g}" for label in (each.get_text() for each in figure.axes[0].get_yticklabels()))
+    # A logarithm has no place for 0: there the axis follows the bulk.
+    long[-1]["loss/center"] = 0.0
+    figure = draw_losses({"short": short, "long": long})
+    assert (figure.axes[0].get_yscale(), figure.axes[0].get_ylabel()) == ("linear", "loss")
+    assert 3 < figure.axes[0].get_ylim()[1] < 10
+    assert figure.legends[0].get_title().get_text() == "values above the axis are cut off; the highest is 25.7"
 
 
 def test_a_step_that_went_wrong_leaves_a_gap():

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -106,14 +107,24 @@ def test_panels_share_axes_and_say_their_numbers():
     for axes, pairs, title in zip(figure.axes, (before, after), ("before", "after")):
         words = [text.get_text() for text in axes.findobj(Text)]
         assert axes.get_title(loc="left") == title
-        assert f"δ = {pairs.delta:.3f}" in words
-        assert {f"{pairs.intra_mean:.3f}", f"{pairs.inter_mean:.3f}"} <= set(words)
+        means = f"same person {pairs.intra_mean:.3f}\ndifferent people {pairs.inter_mean:.3f}"
+        assert f"δ = {pairs.delta:.3f}\n{means}" in words
+        assert axes.get_xlim()[0] == 0
         assert f"{pairs.intra_count:,} pairs of one person" in axes.get_xlabel()
         uprights = [line.get_xdata()[0] for line in axes.lines if line.get_xdata()[0] == line.get_xdata()[1]]
         assert uprights == [pairs.intra_mean, pairs.inter_mean]
         for patch in axes.patches[:4:2]:
             assert patch.get_data().values.sum() == pytest.approx(1)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["same person", "different people"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "same person",
+        "mean, same person",
+        "different people",
+        "mean, different people",
+    ]
+    lines = {handle.get_label(): handle.get_linestyle() for handle in figure.legends[0].get_lines()}
+    drawn = {line.get_label(): line.get_linestyle() for line in figure.axes[0].lines[:2]}
+    assert lines == drawn
+    assert len(set(lines.values())) == 2
 
 
 def test_one_distance_alone_is_drawn_and_none_refused():
@@ -121,6 +132,9 @@ def test_one_distance_alone_is_drawn_and_none_refused():
         intra=np.float32([0.5]), inter=np.float32([0.5]), intra_mean=0.5, inter_mean=0.5, intra_count=1, inter_count=1
     )
     draw_distances({"alone": alone}).draw_without_rendering()
+    # What rounding leaves below 0 is counted at 0.
+    below = dataclasses.replace(alone, intra=np.float32([-1e-7, 0.5]))
+    assert draw_distances({"below": below}).axes[0].patches[0].get_data().values.sum() == 1
     assert len(draw_distances(dict.fromkeys("abc", alone)).axes) == 4
     with pytest.raises(VireidError, match="at least one panel, got none"):
         draw_distances({})

@@ -1,10 +1,12 @@
+import itertools
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.collections import PathCollection
-from matplotlib.text import Annotation
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation, Text
 
+from vireid.cli.report_plots import MAPPED
 from vireid.figures.embedding_map import MapPanel, draw_embedding_map, pick_persons, project
 from vireid.figures.style import save_figure
 from vireid.types import VireidError
@@ -75,29 +77,68 @@ def panel(title: str = "one", count: int = 4) -> MapPanel:
     return MapPanel(title, features[:, :2].astype(np.float64), persons, infrared)
 
 
+def marks_of(axes) -> list[Line2D]:
+    """Visible and infrared marks of each identity in turn, without the thin lines."""
+    return [line for line in axes.lines if line.get_marker() != "None"]
+
+
+def look_of(mark: Line2D) -> tuple[object, ...]:
+    return mark.get_markerfacecolor(), mark.get_markeredgecolor(), mark.get_fillstyle()
+
+
 def test_shapes_are_modalities_and_names_stand_at_identities(tmp_path):
     figure = draw_embedding_map([panel(), panel("two", count=3)], person_names={10: "ann"})
     left, right = figure.axes
-    dots = [artist for artist in left.collections if isinstance(artist, PathCollection)]
-    assert len(dots) == 8  # both modalities of four identities
-    assert [len(artist.get_offsets()) for artist in dots] == [4] * 8
-    assert len(dots[0].get_paths()[0].vertices) != len(dots[1].get_paths()[0].vertices)
+    marks = marks_of(left)
+    assert len(marks) == 8  # both modalities of four identities
+    assert [len(mark.get_xdata()) for mark in marks] == [4] * 8
+    assert marks[0].get_marker() != marks[1].get_marker()
     names = [artist.get_text() for artist in left.texts if isinstance(artist, Annotation)]
     assert names == ["0", "ann", "20", "30"]
     assert left.get_xlabel() == "4 identities, 32 images"
     assert right.get_xlabel() == "3 identities, 24 images"
     # The same identity looks the same in both.
-    np.testing.assert_array_equal(dots[2].get_facecolor(), right.collections[2].get_facecolor())
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["visible", "infrared"]
+    assert [look_of(mark) for mark in marks[:6]] == [look_of(mark) for mark in marks_of(right)]
+    identities, signs = ([text.get_text() for text in legend.get_texts()] for legend in figure.legends)
+    assert identities == ["0", "ann", "20", "30"]
+    assert signs == ["visible", "infrared", "to the middle of an identity's images"]
+    assert [look_of(mark) for mark in figure.legends[0].get_lines()] == [look_of(mark) for mark in marks[::2]]
     _, svg = save_figure(figure, tmp_path, "map")
     words = {"".join(node.itertext()) for node in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text")}
     assert {"one", "two", "ann", "visible", "infrared"} <= words
 
 
-def test_eighteen_identities_look_different():
-    dots = draw_embedding_map([panel(count=18)]).axes[0].collections
-    looks = {(tuple(dot.get_facecolor()[0]), tuple(dot.get_edgecolor()[0])) for dot in dots[::2]}
-    assert len(looks) == 18
+@pytest.fixture(scope="module")
+def crowd():
+    """As many identities as a report maps, all around one point."""
+    persons = np.repeat(np.arange(MAPPED), 4)
+    points = np.random.default_rng(0).normal(size=(len(persons), 2))
+    names = {0: "a name that is long"}
+    return draw_embedding_map(
+        [MapPanel("crowd", points, persons, np.arange(len(persons)) % 2 == 0)], person_names=names
+    )
+
+
+def test_all_identities_that_a_report_maps_look_different(crowd):
+    assert len({look_of(mark) for mark in marks_of(crowd.axes[0])}) == MAPPED
+
+
+def test_no_name_hides_another_and_the_key_has_all(crowd):
+    crowd.draw_without_rendering()
+    axes = crowd.axes[0]
+    names = [artist for artist in axes.texts if isinstance(artist, Annotation)]
+    assert [name.get_text() for name in names][:2] == ["a na…ong", "1"]
+    # Without the lines that lead to their places.
+    boxes = [Text.get_window_extent(name) for name in names]
+    assert len(boxes) == MAPPED
+    assert not [(one, other) for one, other in itertools.combinations(boxes, 2) if one.overlaps(other)]
+    room = axes.get_window_extent()
+    assert all(room.x0 - 1 <= box.x0 and box.x1 <= room.x1 + 1 for box in boxes)
+    assert all(room.y0 - 1 <= box.y0 and box.y1 <= room.y1 + 1 for box in boxes)
+    for legend in crowd.legends:
+        extent = legend.get_window_extent()
+        assert crowd.bbox.x0 <= extent.x0 < extent.x1 <= crowd.bbox.x1
+        assert crowd.bbox.y0 <= extent.y0 < extent.y1 <= crowd.bbox.y1
 
 
 def test_one_person_alone_is_drawn():

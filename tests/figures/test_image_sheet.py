@@ -4,6 +4,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vireid.figures.image_sheet import ImageSheet, fit, shorten_to_width, text_width
+from vireid.figures.style import without_middle
 from vireid.types import VireidError
 
 DOTS = 4
@@ -70,8 +71,11 @@ def test_a_line_is_cut_to_its_room(bold):
     assert shorten_to_width("person 12", 5, 100, bold=bold) == "person 12"
     assert shorten_to_width("", 5, 1, bold=bold) == ""
     cut = shorten_to_width(long, 5, 10, bold=bold)
-    fitting = [long[:count] + "…" for count in range(len(long)) if text_width(long[:count] + "…", 5, bold=bold) <= 10]
+    cuts = [without_middle(long, count) for count in range(len(long))]
+    fitting = [each for each in cuts if text_width(each, 5, bold=bold) <= 10]
     assert cut == fitting[-1]
+    assert cut.startswith("a n")
+    assert cut.endswith("g")
     assert 1 < len(cut) < len(long)
     assert shorten_to_width(long, 5, 0.1, bold=bold) == "…"
     assert text_width("wide", 10, bold=bold) == pytest.approx(2 * text_width("wide", 5, bold=bold), rel=0.01)

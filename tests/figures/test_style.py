@@ -98,6 +98,12 @@ def test_long_titles_take_two_lines_and_end_in_dots():
     assert max(map(len, unbroken.splitlines())) <= 40
 
 
+def test_names_that_differ_at_the_end_stay_apart_when_they_are_cut():
+    cut = [style.shorten_to_letters(f"mscmnet-small-without-mimb-seed-{number}", 12) for number in range(3)]
+    assert cut == ["mscmne…eed-0", "mscmne…eed-1", "mscmne…eed-2"]
+    assert style.shorten_to_letters("x" * 12, 12) == "x" * 12
+
+
 def test_numbers_on_axes_are_large_enough_to_read():
     figure = drawn()
     figure.draw_without_rendering()

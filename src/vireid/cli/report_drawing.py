@@ -60,9 +60,10 @@ class Drawing:
         return "".join(f" {each.note}" for each in self.networks if each.note)
 
     @cached_property
-    def outcomes(self) -> QueryOutcomes:
-        """What became of the reported network's queries in every trial."""
-        return query_outcomes(self.data.plan.records, self.reported.embeddings, self.data.plan.trials)
+    def outcomes(self) -> dict[str, QueryOutcomes]:
+        """What became of each network's queries in every trial, by its label."""
+        plan = self.data.plan
+        return {each.label: query_outcomes(plan.records, each.embeddings, plan.trials) for each in self.networks}
 
     @cached_property
     def attentions(self) -> dict[int, list[AlbAttention]]:

@@ -144,7 +144,7 @@ def confusion_pictures(drawing: Drawing) -> list[Picture]:
         VireidError: nobody is.
     """
     records = drawing.data.plan.records
-    confusions = hardest_confusions(drawing.outcomes, records, CONFUSIONS)
+    confusions = hardest_confusions(drawing.outcomes[drawing.reported.label], records, CONFUSIONS)
     names = "; ".join(
         f"{records.person_names.get(each.query_person, each.query_person)} for "
         f"{records.person_names.get(each.wrong_person, each.wrong_person)} in {100 * each.share:.0f} %"

@@ -76,7 +76,8 @@ def loss_picture(folder: Path, runs: Sequence[ReportedRun]) -> Picture:
         "losses",
         alt=f"Curves of each term of the loss over the epochs, and of the learning rate beneath. {lengths}.",
         caption="Each term of the loss at every step (faint) and smoothed over 3 % of the training, with the learning "
-        "rate beneath: that of all but the head, which has its own. "
+        "rate beneath: that of all but the head, which has its own. Where a few values lie far above all others, the "
+        "scale is logarithmic, or they are cut off; axis and legend say so. "
         "Terms of different losses have different units: compare a curve with itself.",
     )
 
@@ -110,12 +111,14 @@ def map_pictures(drawing: Drawing) -> list[Picture]:
                 drawing.folder,
                 f"map-{method}",
                 alt=f"{name} map of {len(rows)} embeddings of {len(persons)} people, a panel for each of "
-                f"{', '.join(panel.title for panel in panels)}; people by colour and number, modalities by shape.",
+                f"{', '.join(panel.title for panel in panels)}; people by colour, face and name, modalities by shape.",
                 caption=f"{name} of the embeddings of {len(persons)} people whom both modalities have seen, drawn by "
                 f"seed {drawing.seed} from all {len(set(records.persons.tolist()))} of the test, with all their "
-                "images. A number is a person, the same in each panel; circles are visible, triangles infrared. Where "
-                "modalities have met, both shapes of a person lie together. Sizes of groups and gaps between them are "
-                f"the method's own.{drawing.notes}",
+                "images. A name or number is a person, with the same colour and face (full, open or half) in each "
+                "panel, which mean nothing else; circles are visible, triangles infrared. A thin line leads from each "
+                "image to the middle of its person's images in both modalities, the median point; where the name "
+                "does not stand there, a thick line leads to it. Where modalities have met, both shapes of a person "
+                f"lie together. Sizes of groups and gaps between them are the method's own.{drawing.notes}",
             )
         )
     return pictures
@@ -144,9 +147,9 @@ def distance_pictures(drawing: Drawing) -> list[Picture]:
             "distances",
             alt=f"Histograms of cosine distances from infrared to visible images. Means of {means}.",
             caption="Cosine distances of infrared to visible images of the test, of one person and of different "
-            f"people; bars of each kind sum to 1 and are of {_counted(next(iter(panels.values())))}; lines are the "
-            f"means of all pairs, and δ is their difference: the larger, the better told apart.{_with_hidden(drawing)} "
-            "Embeddings of different networks have scales of their own, "
+            f"people; bars of each kind sum to 1 and are of {_counted(next(iter(panels.values())))}; upright lines "
+            "are the means of all pairs, and δ is their difference: the larger, the better told apart."
+            f"{_with_hidden(drawing)} Embeddings of different networks have scales of their own, "
             f"so compare overlaps rather than distances.{drawing.notes}",
         )
     ]
@@ -170,16 +173,20 @@ def _with_hidden(drawing: Drawing) -> str:
 
 
 def accuracy_pictures(drawing: Drawing) -> list[Picture]:
-    """Where the mistakes of the reported network lie."""
+    """Where the mistakes of each network lie."""
     records = drawing.data.plan.records
-    cameras, persons = by_camera(drawing.outcomes, records), by_person(drawing.outcomes, records)
+    cameras = {label: by_camera(outcomes, records) for label, outcomes in drawing.outcomes.items()}
+    persons = {label: by_person(outcomes, records) for label, outcomes in drawing.outcomes.items()}
+    *earlier, last = persons
+    reported = persons[last]
     best, worst = (
         " and ".join(str(records.person_names.get(one, one)) for one in some)
-        for some in (persons.persons[::-1][:3].tolist(), persons.persons[:3].tolist())
+        for some in (reported.persons[::-1][:3].tolist(), reported.persons[:3].tolist())
     )
     rates = "; ".join(
-        f"camera {records.camera_names.get(camera, camera)}: {100 * rate:.1f}"
-        for camera, rate in zip(cameras.query_cameras.tolist(), cameras.overall_rank1.tolist())
+        f"{label}, camera {records.camera_names.get(camera, camera)}: {100 * rate:.1f}"
+        for label, table in cameras.items()
+        for camera, rate in zip(table.query_cameras.tolist(), table.overall_rank1.tolist())
     )
     hidden = hidden_from(drawing.data.plan.trials[0].rule)
     return [
@@ -187,19 +194,23 @@ def accuracy_pictures(drawing: Drawing) -> list[Picture]:
             draw_accuracy_by_camera(cameras, records),
             drawing.folder,
             "accuracy-by-camera",
-            alt=f"Table of Rank-1 by camera of the query and of the gallery. Against the whole gallery, {rates}.",
-            caption=f"Rank-1 of {drawing.reported.label} by the camera of the query, against the images of one camera "
-            "alone and against all, over all trials; n is the number of queries whose person is there. "
-            f"{drawing.protocol}.{hidden}",
+            alt="A table for each network of Rank-1 by camera of the query and of the gallery. Against the whole "
+            f"gallery, {rates}.",
+            caption=f"Rank-1 of {' and '.join(cameras)} by the camera of the query, against the images of one camera "
+            "alone and against all, over all trials; n is the number of queries whose person is there. Shades reach "
+            "from the lowest to the highest rate of this figure, as its bar says. "
+            f"{drawing.protocol}.{hidden}{drawing.notes}",
         ),
         keep(
             draw_accuracy_by_person(persons, records),
             drawing.folder,
             "accuracy-by-person",
-            alt=f"Bars of the mean average precision of each of {len(persons.persons)} people, easiest first. The "
-            f"easiest are {best}, the hardest {worst}.",
-            caption=f"Mean average precision of each person's queries with {drawing.reported.label}, over all trials; "
-            f"{drawing.protocol}. With few queries a person, much of the difference is chance.",
+            alt=f"Bars of the mean average precision of each of {len(reported.persons)} people by {last}, easiest "
+            f"first, with marks for {' and '.join(earlier)}. The easiest are {best}, the hardest {worst}.",
+            caption=f"Mean average precision of each person's queries, over all trials; bars, which order the people, "
+            f"are {last}, marks {' and '.join(earlier)}; {drawing.protocol}. The hardest are those of the lowest bars "
+            "that are below the mean. With few queries a person, much of the difference is chance."
+            f"{drawing.notes}",
         ),
     ]
 

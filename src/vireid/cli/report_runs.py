@@ -18,6 +18,7 @@ from vireid.cli.report_config import ReportConfig
 from vireid.cli.setting_kinds import is_of_kind, name_of_kind
 from vireid.data import DATASETS, DatasetName
 from vireid.evaluation import Evaluation, StoredResult, evaluate, read_results, refuse_other_trial, store_result
+from vireid.figures.style import shorten_to_letters
 from vireid.models import Network, build_network, fingerprint, load_network
 from vireid.retrieval import autocast_type, embed_records
 from vireid.training import RunRecord, read_run
@@ -79,7 +80,7 @@ class MeasuredNetwork:
 
 
 def read_runs(folders: Sequence[Path]) -> list[ReportedRun]:
-    """Load each run and call it by its recipe, or by its folder where recipes are the same.
+    """Load each run and call it by its recipe, or by its folder where recipes are the same or not known.
 
     Raises:
         VireidError: no run, one given twice, two of the same weights, an export, or what cannot be read.
@@ -226,4 +227,7 @@ def _labels(folders: Sequence[Path], recipes: Sequence[str]) -> list[str]:
         shown = [printable(each) for each in candidates]
         if all(0 < len(each) <= _LONGEST_LABEL for each in shown) and len(set(shown)) == len(shown):
             return shown
-    return [f"{number}. {printable(name)[: _LONGEST_LABEL - 4]}…" for number, name in enumerate(names, start=1)]
+    return [
+        f"{number}. {shorten_to_letters(printable(name), _LONGEST_LABEL - 3)}"
+        for number, name in enumerate(names, start=1)
+    ]

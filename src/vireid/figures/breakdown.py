@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from vireid.figures import style
 from vireid.figures.outcomes import QueryOutcomes
-from vireid.types import Records
+from vireid.types import Records, VireidError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -25,8 +28,12 @@ __all__ = [
 ]
 
 _NAMED = 8
-_DARK = 55
-"""Cells of a lower rate, in percent, are so dark that white reads better on them."""
+_DARK = 0.45
+"""In this lower part of the shades cells are so dark that white reads better on them."""
+
+_STEP = 5
+_BESIDE = 7
+"""Columns of a table that still stands beside another."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,28 +116,76 @@ def by_person(outcomes: QueryOutcomes, records: Records) -> PersonTable:
 
 
 @style.look()
-def draw_accuracy_by_camera(table: CameraTable, records: Records) -> Figure:
-    """Rank-1 as a table of shaded cells, query cameras down and gallery cameras across, the whole gallery last.
+def draw_accuracy_by_camera(tables: Mapping[str, CameraTable], records: Records) -> Figure:
+    """Rank-1 as tables of shaded cells, query cameras down and gallery cameras across, the whole gallery last.
+
+    Shades are the same in all tables. They reach from the lowest to the highest rate, to the next 5 %, which the bar
+    beside them says.
 
     Args:
-        table: see `by_camera`.
+        tables: see `by_camera`, by the models' names.
         records: for the cameras' names.
 
     Raises:
-        VireidError: Matplotlib is not installed.
+        VireidError: no table, or Matplotlib is not installed.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
+
+    if not tables:
+        raise VireidError("a figure of accuracy by camera needs at least one table, got none")
+    rates = {name: np.column_stack([table.rank1, table.overall_rank1]) * 100 for name, table in tables.items()}
+    low, high = _shaded_range(np.concatenate([each.ravel() for each in rates.values()]))
+    shades = ScalarMappable(Normalize(low, high), style.SEQUENTIAL)
+    rows, columns = max(each.shape[0] for each in rates.values()), max(each.shape[1] for each in rates.values())
+    across = min(len(tables), 2 if columns <= _BESIDE else 1)
+    down = -(-len(tables) // across)
+    width = style.DOUBLE if across > 1 else min(style.DOUBLE, max(style.SINGLE, 30 + 14 * columns))
+    figure = style.new_figure(width, max(48, 28 + 11 * rows) * down)
+    grid = figure.subplots(down, across, squeeze=False)
+    for axes in grid.flat[len(tables) :]:
+        axes.set_axis_off()
+    for axes, (name, table) in zip(grid.flat, tables.items()):
+        _draw_cells(axes, table, rates[name], shades, low + _DARK * (high - low), records)
+        style.name_panel(axes, name)
+    bar = figure.colorbar(
+        shades,
+        ax=list(grid.flat),
+        label=f"Rank-1 (%)\nshades from {low:.0f} to {high:.0f}",
+        ticks=[low, (low + high) / 2, high],
+        format="%g",
+        fraction=0.06,
+        pad=0.02,
+    )
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _shaded_range(rates: Float64[np.ndarray, " n"]) -> tuple[float, float]:
+    """From the lowest to the highest rate, to the next step, and no narrower than chance alone makes them differ.
+
+    >>> _shaded_range(np.array([12.0, np.nan, 31.0])), _shaded_range(np.array([99.0])), _shaded_range(np.array([0.0]))
+    ((10.0, 35.0), (90.0, 100.0), (0.0, 10.0))
+    """
+    low = min(float(np.floor(np.nanmin(rates) / _STEP) * _STEP), 100.0 - 2 * _STEP)
+    return low, max(float(np.ceil(np.nanmax(rates) / _STEP) * _STEP), low + 2 * _STEP)
+
+
+def _draw_cells(
+    axes: Axes,
+    table: CameraTable,
+    rates: Float64[np.ndarray, "r c"],
+    shades: ScalarMappable,
+    dark: float,
+    records: Records,
+) -> None:
+    """Cells of a lower rate than ``dark`` bear white words."""
     from matplotlib.patches import Rectangle
 
-    rates = np.column_stack([table.rank1, table.overall_rank1]) * 100
     counts = np.column_stack([table.queries, table.overall_queries])
     rows, columns = rates.shape
     # The whole gallery stands a little apart.
     places = np.append(np.arange(columns - 1), columns - 1 + 0.25)
-    figure = style.new_figure(min(style.DOUBLE, max(style.SINGLE, 30 + 14 * columns)), max(48, 24 + 11 * rows))
-    axes = figure.add_subplot()
-    shades = ScalarMappable(Normalize(0, 100), style.SEQUENTIAL)
     for (row, column), rate in np.ndenumerate(rates):
         x, empty = float(places[column]), np.isnan(rate)
         axes.add_patch(
@@ -142,7 +197,7 @@ def draw_accuracy_by_camera(table: CameraTable, records: Records) -> Figure:
                 edgecolor="#cccccc" if empty else "none",
             )
         )
-        ink = style.FAINT if empty else "white" if rate < _DARK else "black"
+        ink = style.FAINT if empty else "white" if rate < dark else "black"
         if empty:
             axes.text(x, row, "none", ha="center", va="center", fontsize=7, color=ink)
             continue
@@ -157,30 +212,38 @@ def draw_accuracy_by_camera(table: CameraTable, records: Records) -> Figure:
     axes.spines[:].set_visible(False)
     axes.set_xlabel("camera of the gallery")
     axes.set_ylabel("camera of the query")
-    bar = figure.colorbar(shades, ax=axes, label="Rank-1 (%)", ticks=[0, 50, 100], fraction=0.06, pad=0.02)
-    bar.outline.set_visible(False)
-    return figure
 
 
 @style.look()
-def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
+def draw_accuracy_by_person(tables: Mapping[str, PersonTable], records: Records) -> Figure:
     """Average precision of each identity, sorted, with the hardest named and their numbers of queries.
 
+    Bars are the last model's, which also sorts them and says who is hardest, among those below its mean; marks on the
+    bars are what the models before it reach for the same identity.
+
     Args:
-        table: see `by_person`.
+        tables: see `by_person`, by the models' names; all of the same identities.
         records: for the identities' names.
 
     Raises:
-        VireidError: Matplotlib is not installed.
+        VireidError: no table, tables of different identities, or Matplotlib is not installed.
     """
+    if not tables:
+        raise VireidError("a figure of accuracy by identity needs at least one table, got none")
+    (*_, label), (*earlier, table) = tables, tables.values()
+    if any(not np.array_equal(np.sort(other.persons), np.sort(table.persons)) for other in earlier):
+        raise VireidError("models are compared by the same identities, but their tables have others; ask both the same")
     rates, count = table.map[::-1] * 100, len(table.persons)
-    figure = style.new_figure(style.DOUBLE, 60)
+    figure = style.new_figure(style.DOUBLE, 60 if not earlier else 66)
     axes, hardest = figure.subplots(1, 2, width_ratios=(2.4, 1))
-    named = min(_NAMED, count)
+    mean = float(rates.mean())
+    named = min(_NAMED, int((table.map * 100 < mean).sum()))
     places = np.arange(1, count + 1)
     colours = [style.colour(0)] * (count - named) + [style.colour(1)] * named
-    axes.bar(places, rates, width=0.85 if count < 120 else 1.0, color=colours, linewidth=0)
-    mean = float(rates.mean())
+    axes.bar(places, rates, width=0.85 if count < 120 else 1.0, color=colours, linewidth=0, label=label)
+    marks = {name: _in_order_of(table, other) * 100 for name, other in zip(tables, earlier)}
+    for number, (name, values) in enumerate(marks.items()):
+        axes.plot(places, values[::-1], label=name, **_mark(number))
     axes.axhline(mean, color=style.INK, linewidth=1, linestyle=style.LINES[1])
     axes.text(
         0.99,
@@ -191,6 +254,7 @@ def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
         va="bottom",
         fontsize=7,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        zorder=2.5,
     )
     axes.set_xlim(0.2, count + 0.8)
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -198,21 +262,54 @@ def draw_accuracy_by_person(table: PersonTable, records: Records) -> Figure:
     axes.set_xlabel("identity, easiest first")
     axes.set_ylabel("mAP of its queries (%)")
     style.name_panel(axes, "All identities")
+    if earlier:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    if not named:
+        hardest.set_axis_off()
+        hardest.text(0.5, 0.5, "no identity is below the mean", ha="center", va="center", fontsize=7)
+        return figure
     style.name_panel(hardest, "The hardest")
     worst, places = table.map[:named] * 100, np.arange(named)
     hardest.barh(places, worst, color=style.colour(1), height=0.75)
+    for number, values in enumerate(marks.values()):
+        hardest.plot(values[:named], places, **_mark(number))
     for place, rate, queries in zip(places, worst, table.queries):
-        hardest.annotate(
-            f"{rate:.1f}, n = {queries}", (rate, place), (2, 0), textcoords="offset points", va="center", fontsize=7
+        hardest.text(
+            1.0,
+            place,
+            f"{rate:.1f}, n = {queries}",
+            transform=hardest.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            fontsize=7,
         )
     names = [records.person_names.get(person, str(person)) for person in table.persons[:named].tolist()]
     hardest.set_yticks(places, [style.shorten_to_letters(name, 16) for name in names])
     hardest.invert_yaxis()
-    hardest.set_xlim(0, max(1.0, float(worst.max())) * 1.9)
-    hardest.set_xlabel("mAP (%), n query images")
+    farthest = max(float(values[:named].max()) for values in (worst, *marks.values()))
+    # Room for the words at the right.
+    hardest.set_xlim(0, max(1.0, farthest) * 1.7)
+    hardest.set_xlabel("mAP (%), n query images" if not earlier else "mAP (%); numbers: of the bars,\nn query images")
     return figure
 
 
+def _in_order_of(table: PersonTable, other: PersonTable) -> Float64[np.ndarray, " p"]:
+    """Another model's precision of each identity, as the first table orders them."""
+    order = np.argsort(other.persons)
+    return other.map[order[np.searchsorted(other.persons, table.persons, sorter=order)]]
+
+
+def _mark(number: int) -> dict[str, Any]:
+    return {
+        "linestyle": "none",
+        "marker": style.MARKERS[number % len(style.MARKERS)],
+        "markersize": 3.2,
+        "markerfacecolor": "white",
+        "markeredgecolor": style.INK,
+        "markeredgewidth": 0.6,
+        "zorder": 3,
+    }
+
+
 def _camera_name(records: Records, camera: int) -> str:
-    # Names of cameras often begin alike, so it is the end that is kept.
-    return style.shorten_to_letters(records.camera_names.get(camera, str(camera))[::-1], 9)[::-1]
+    return style.shorten_to_letters(records.camera_names.get(camera, str(camera)), 9)

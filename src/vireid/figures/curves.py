@@ -12,6 +12,7 @@ from vireid.figures import style
 from vireid.types import VireidError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["draw_cmc", "draw_losses", "smooth"]
@@ -19,6 +20,8 @@ __all__ = ["draw_cmc", "draw_losses", "smooth"]
 _RANKS = 20
 _MARKED = (0, 4, 9, 19)
 _TERM = "loss/"
+_FAR = 2.5
+"""Times the 90th percentile of a term: what is above stands apart from its bulk."""
 
 
 @style.look()
@@ -65,7 +68,9 @@ def draw_cmc(curves: Mapping[str, Float[np.ndarray, " k"] | Sequence[float]]) ->
 def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Every term of the loss over epochs, smoothed over faint raw values, with the learning rate beneath.
 
-    Values that are not finite leave a gap. The axis shows all smoothed values; where it cuts raw ones, that is said.
+    Panels share their axes. Values that are not finite leave a gap. Where a few smoothed values lie far above the bulk,
+    such as a term's first steps, the scale is logarithmic; with values of 0 or below it is linear and follows the bulk.
+    Where the axis cuts values off, that is said.
 
     Args:
         runs: the log's steps of each run (`vireid.training.RunRecord.steps`), by the run's name; a run without steps
@@ -82,9 +87,9 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         )
     count = len(logged)
     figure = style.new_figure(style.SINGLE * min(count, 2) + 8 * (count > 1), 80)
-    grid = figure.subplots(2, count, squeeze=False, sharex="col", sharey="row", height_ratios=(3, 1))
+    grid = figure.subplots(2, count, squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1))
     terms = sorted({key for steps in logged.values() for step in steps for key in step if key.startswith(_TERM)})
-    highest, shown, handles = 0.0, 0.0, {}
+    raw, smooth_ones, handles = [], [], {}
     for (loss_axes, rate_axes), (name, steps) in zip(grid.T, logged.items()):
         epochs = _epochs(steps)
         for number, term in enumerate(terms):
@@ -94,8 +99,8 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
                 continue
             loss_axes.plot(epochs, values, color=style.colour(number), alpha=0.25, linewidth=0.4)
             smoothed = smooth(values)
-            highest = max(highest, float(np.nanmax(values)))
-            shown = max(shown, float(np.nanmax(smoothed)), float(np.nanpercentile(values, 99)))
+            raw.append(values[np.isfinite(values)])
+            smooth_ones.append(smoothed[np.isfinite(smoothed)])
             (handles[term],) = loss_axes.plot(
                 epochs,
                 smoothed,
@@ -113,11 +118,9 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             f"loss curves need finite values of '{_TERM}...', but the logs of {', '.join(logged)} hold none; look at "
             "the log.jsonl of the run"
         )
-    grid[0, 0].set_ylabel("loss")
-    grid[0, 0].set_ylim(0, shown * 1.08)
+    cut = _scale_losses(grid[0, 0], raw, smooth_ones)
     grid[1, 0].set_ylabel("learning rate\nbut for head")
     grid[1, 0].set_ylim(bottom=0)
-    cut = f"raw values above the axis are cut off; the highest is {highest:.3g}" if highest > shown * 1.08 else None
     figure.legend(
         handles=list(handles.values()),
         loc="outside lower center",
@@ -126,6 +129,32 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         title_fontsize=7,
     )
     return figure
+
+
+def _scale_losses(
+    axes: Axes, raw: Sequence[Float64[np.ndarray, " _"]], smoothed: Sequence[Float64[np.ndarray, " _"]]
+) -> str | None:
+    """Set the axis of all terms by what most of them need; what of the values it leaves out, in words."""
+    highest, lowest = max(float(values.max()) for values in raw), min(float(values.min()) for values in raw)
+    top = max(max(float(line.max()), float(np.percentile(values, 99))) for line, values in zip(smoothed, raw))
+    bulk = max(_FAR * float(np.percentile(line, 90)) for line in smoothed)
+    axes.set_ylabel("loss")
+    if top <= bulk or lowest <= 0:
+        top = 1.08 * min(top, bulk) if bulk > 0 else 1.08 * top
+        axes.set_ylim(0, top)
+        return f"values above the axis are cut off; the highest is {highest:.3g}" if highest > top else None
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    bottom, top = 0.85 * min(float(line.min()) for line in smoothed), 1.15 * top
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel("loss (log scale)")
+    if highest <= top and lowest >= bottom:
+        return None
+    return f"values beyond the axis are cut off; they reach from {lowest:.3g} to {highest:.3g}"
 
 
 def smooth(values: Float[np.ndarray, " n"], share: float = 0.03) -> Float64[np.ndarray, " n"]:

@@ -20,6 +20,8 @@ __all__ = ["PairDistances", "draw_distances", "pair_distances"]
 
 _ROWS = 1024
 _BINS = 60
+_KINDS = ("same person", "different people")
+_MEAN = "mean, "
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,7 +71,7 @@ def pair_distances(
     Raises:
         VireidError: NaN or infinity, columns of different lengths, a limit below 1, or no pair of one kind.
 
-    Reference: MSCMNet (arXiv 2309.13532), Fig. 10.
+    Reference: MSCMNet (arXiv 2311.14395), Fig. 10.
 
     >>> features, persons = np.float32([[1, 0], [2, 0], [0, 1]]), np.array([4, 4, 5])
     >>> pairs = pair_distances(features, persons, np.array([True, False, False]))
@@ -123,10 +125,10 @@ def pair_distances(
 
 @style.look()
 def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
-    """A histogram of both kinds for each model, with the means as lines and their difference δ.
+    """A histogram of both kinds for each model, with the means as lines, in words, and their difference δ.
 
-    All panels share their axes and their bins. The bars of each kind sum to 1, since there are many more pairs of
-    different people.
+    All panels share their bins and their axes, which begin at 0. The bars of each kind sum to 1, since there are many
+    more pairs of different people.
 
     Args:
         panels: distances by their title, such as ``before`` and ``after``.
@@ -143,18 +145,19 @@ def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     every = np.concatenate([values for one in panels.values() for values in (one.intra, one.inter)])
-    lowest, highest = float(every.min()), float(every.max())
+    # Rounding leaves distances a little below 0.
+    lowest, highest = max(0.0, float(every.min())), float(every.max())
     edges = np.linspace(lowest, max(highest, lowest + 1e-3), _BINS + 1)
     shares = [
-        [np.histogram(values, edges)[0] / len(values) for values in (one.intra, one.inter)] for one in panels.values()
+        [np.histogram(values.clip(min=lowest), edges)[0] / len(values) for values in (one.intra, one.inter)]
+        for one in panels.values()
     ]
-    tallest, margin = float(np.max(shares)), 0.14 * float(edges[-1] - edges[0])
+    tallest = float(np.max(shares))
     for axes, (title, pairs), both in zip(grid.flat, panels.items(), shares):
         _draw_panel(axes, pairs, both, edges, tallest)
         style.name_panel(axes, title)
         axes.set_ylim(0, tallest * 1.45)
-        # Room for the number beside a mean at the edge.
-        axes.set_xlim(edges[0] - margin, edges[-1] + margin)
+        axes.set_xlim(0, 1.04 * edges[-1])
         axes.set_xlabel(
             "cosine distance, infrared to visible\n"
             f"{pairs.intra_count:,} pairs of one person, {pairs.inter_count:,} of different people",
@@ -162,7 +165,11 @@ def draw_distances(panels: Mapping[str, PairDistances]) -> Figure:
         )
     for axes in grid[:, 0]:
         axes.set_ylabel("share of pairs")
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    key = dict(zip(names, handles))
+    # Legends are filled column by column: the mean of a kind stands below its bars.
+    order = [name for kind in _KINDS for name in (kind, _MEAN + kind)]
+    figure.legend([key[name] for name in order], order, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -170,7 +177,8 @@ def _draw_panel(
     axes: Axes, pairs: PairDistances, shares: Sequence[np.ndarray], edges: np.ndarray, tallest: float
 ) -> None:
     top = tallest * 1.13
-    for number, (kind, mean) in enumerate((("same person", pairs.intra_mean), ("different people", pairs.inter_mean))):
+    means = dict(zip(_KINDS, (pairs.intra_mean, pairs.inter_mean)))
+    for number, (kind, mean) in enumerate(means.items()):
         colour = style.colour(number)
         axes.stairs(
             shares[number],
@@ -184,14 +192,30 @@ def _draw_panel(
             label=kind,
         )
         axes.stairs(shares[number], edges, color=colour, linewidth=1.0, zorder=3)
-        axes.plot([mean, mean], [0, top], color=style.INK, linewidth=1.1, linestyle=style.LINES[number], zorder=4)
-    low, high = sorted((pairs.intra_mean, pairs.inter_mean))
-    axes.plot([low, high], [top, top], color=style.INK, linewidth=1.1)
-    axes.text((low + high) / 2, top * 1.06, f"δ = {pairs.delta:.3f}", ha="center", va="bottom", fontweight="bold")
-    for mean, align, gap in ((low, "right", -3), (high, "left", 3)):
-        axes.annotate(
-            f"{mean:.3f}", (mean, top), (gap, 0), textcoords="offset points", ha=align, va="center", fontsize=7
+        axes.plot(
+            [mean, mean],
+            [0, top],
+            color=style.INK,
+            linewidth=1.1,
+            linestyle=style.LINES[number],
+            zorder=4,
+            label=_MEAN + kind,
         )
+    low, high = sorted(means.values())
+    axes.plot([low, high], [top, top], color=style.INK, linewidth=1.1)
+    # On the side with more room.
+    side = 1 if low + high < edges[-1] else -1
+    words = "\n".join([f"δ = {pairs.delta:.3f}", *(f"{kind} {mean:.3f}" for kind, mean in means.items())])
+    axes.annotate(
+        words,
+        (high if side > 0 else low, tallest * 1.4),
+        (4 * side, 0),
+        textcoords="offset points",
+        ha="left" if side > 0 else "right",
+        va="top",
+        fontsize=7,
+        zorder=5,
+    )
 
 
 def _draw(generator: np.random.Generator, count: int, limit: int) -> Int64[np.ndarray, " k"]:

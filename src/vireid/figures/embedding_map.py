@@ -1,21 +1,23 @@
-"""A map of embeddings: people by colour and number, modalities by shape."""
+"""A map of embeddings: people by colour, face and number, modalities by shape."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64
 
 from vireid.figures import style
+from vireid.figures.label_places import push_apart
 from vireid.types import MissingExtraError, VireidError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
 __all__ = ["MapPanel", "Projection", "draw_embedding_map", "pick_persons", "project"]
 
@@ -23,8 +25,13 @@ Projection = Literal["t-sne", "umap"]
 
 _FEWEST = 4
 _SHAPES = ((False, "o", "visible"), (True, "^", "infrared"))
-_FACES = ("filled", "open", "edged")
-"""Once all colours are used they begin anew with other faces: 18 identities that all look different."""
+_FACES = ("full", "open", "left", "bottom")
+"""How much of a mark is coloured. Once all colours are used they begin anew with another face: 24 identities that all
+look different."""
+
+_LETTERS = 8
+_KEY_LINE = 3.3
+"""Millimetres of a line of the key."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +112,7 @@ def project(
         VireidError: another method, one that is not installed, fewer than 4 rows, or NaN or infinity.
 
     Reference: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 2008; McInnes et al., "UMAP",
-        arXiv 1802.03426. MSCMNet (arXiv 2309.13532), Fig. 9.
+        arXiv 1802.03426. MSCMNet (arXiv 2311.14395), Fig. 9.
     """
     if method not in get_args(Projection):
         raise VireidError(f"the method of a map must be one of {', '.join(get_args(Projection))}, got {method!r}")
@@ -138,9 +145,10 @@ def _umap(features: Float[np.ndarray, "n d"], seed: int) -> np.ndarray:
 
 @style.look()
 def draw_embedding_map(panels: Sequence[MapPanel], *, person_names: Mapping[int, str] | None = None) -> Figure:
-    """Maps side by side: an identity is a colour and a name beside its centre, a modality a shape.
+    """Maps side by side: an identity is a colour with a face and a name, as the key says, a modality a shape.
 
-    Thin lines lead from each image to the centre of its identity, so that who belongs together shows without colour.
+    Thin lines lead from each image of both modalities to the middle (the median) of its identity's images, so that who
+    belongs together shows without colour. The name stands there, or at the end of a thick line where there is no room.
 
     Args:
         panels: the same identity has the same colour and name in each.
@@ -160,40 +168,84 @@ def draw_embedding_map(panels: Sequence[MapPanel], *, person_names: Mapping[int,
     grid = figure.subplots(down, across, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
-    for axes, panel in zip(grid.flat, panels):
-        _draw_panel(axes, panel, persons, person_names or {})
-    shapes = [
+    names = {
+        person: style.shorten_to_letters((person_names or {}).get(person, str(person)), _LETTERS)
+        for person in persons.tolist()
+    }
+    labels = [(axes, _draw_panel(axes, panel, names)) for axes, panel in zip(grid.flat, panels)]
+    key = [Line2D([], [], marker="o", label=name, **_look(number)) for number, name in enumerate(names.values())]
+    figure.legend(
+        handles=key,
+        loc="outside right upper",
+        ncols=-(-len(key) // int((88 * down - 14) / _KEY_LINE)),
+        handletextpad=0,
+        labelspacing=0.3,
+        title="identity",
+        title_fontsize=7,
+    )
+    signs = [
         Line2D([], [], marker=marker, color=style.INK, linestyle="none", label=name) for _, marker, name in _SHAPES
     ]
-    figure.legend(handles=shapes, loc="outside lower center", ncols=2, handletextpad=0.1)
+    signs.append(Line2D([], [], color=style.INK, linewidth=0.4, label="to the middle of an identity's images"))
+    figure.legend(handles=signs, loc="outside lower center", ncols=1 + across)
+    # Only what is laid out has places in print, and names have sizes there alone.
+    figure.draw_without_rendering()
+    for axes, own in labels:
+        _spread(figure, axes, own)
     return figure
 
 
-def _draw_panel(axes: Axes, panel: MapPanel, persons: Int[np.ndarray, " k"], names: Mapping[int, str]) -> None:
+def _look(number: int) -> dict[str, Any]:
+    """What makes an identity's marks its own."""
+    colour, face = style.colour(number), _FACES[number // len(style.COLOURS) % len(_FACES)]
+    return {
+        "linestyle": "none",
+        "markeredgecolor": colour,
+        "markeredgewidth": 0.7,
+        "markerfacecolor": "white" if face == "open" else colour,
+        "markerfacecoloralt": "white",
+        "fillstyle": "full" if face == "open" else face,
+    }
+
+
+def _spread(figure: Figure, axes: Axes, labels: Sequence[Annotation]) -> None:
+    """Move labels to where none hides another, with a line to the place that they mean."""
+    box, points = axes.get_window_extent(), 72 / figure.dpi
+    corner = np.array([box.x0, box.y0])
+    meant = (axes.transData.transform([label.xy for label in labels]) - corner) * points
+    extents = [label.get_window_extent() for label in labels]
+    sizes = np.array([[extent.width, extent.height] for extent in extents]) * points
+    wanted = meant + np.array([label.get_position() for label in labels])
+    for label, place, end in zip(
+        labels, push_apart(wanted, sizes + 1, np.array([box.width, box.height]) * points), meant
+    ):
+        label.set_position(tuple(place - end))
+
+
+def _draw_panel(axes: Axes, panel: MapPanel, names: Mapping[int, str]) -> list[Annotation]:
+    """Marks, lines and names, one for each identity that is there; names may hide one another yet."""
+    labels = []
     middle = np.median(panel.points, axis=0)
-    for number, person in enumerate(persons.tolist()):
+    for number, (person, name) in enumerate(names.items()):
         own = panel.persons == person
         if not own.any():
             continue
-        points, colour = panel.points[own], style.colour(number)
+        points = panel.points[own]
         centre = np.median(points, axis=0)
         outward = (centre - middle) / max(float(np.linalg.norm(centre - middle)), 1e-9)
         # One broken line: NaN lifts the pen between images.
         lines = np.stack([points, np.broadcast_to(centre, points.shape), np.full(points.shape, np.nan)], axis=1)
-        axes.plot(*lines.reshape(-1, 2).T, color=colour, linewidth=0.4, alpha=0.45, zorder=1)
-        face = _FACES[number // len(style.COLOURS) % len(_FACES)]
+        axes.plot(*lines.reshape(-1, 2).T, color=style.colour(number), linewidth=0.4, alpha=0.45, zorder=1)
         for side, marker, _ in _SHAPES:
-            axes.scatter(
+            axes.plot(
                 *points[panel.infrared[own] == side].T,
-                facecolor="white" if face == "open" else colour,
-                edgecolor=style.INK if face == "edged" else colour,
                 marker=marker,
-                s=15 if side else 11,
-                linewidths=0.7,
+                markersize=3.9 if side else 3.3,
                 zorder=2,
+                **_look(number),
             )
-        axes.annotate(
-            style.shorten_to_letters(names.get(person, str(person)), 8),
+        label = axes.annotate(
+            name,
             (float(centre[0]), float(centre[1])),
             (7 * float(outward[0]), 7 * float(outward[1])),
             textcoords="offset points",
@@ -201,9 +253,20 @@ def _draw_panel(axes: Axes, panel: MapPanel, persons: Int[np.ndarray, " k"], nam
             fontweight="bold",
             ha="center",
             va="center",
-            zorder=3,
+            zorder=4,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": style.INK,
+                "linewidth": 0.7,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "zorder": 3,
+            },
         )
+        # Labels are placed by the layout, and must not change it.
+        label.set_in_layout(False)
+        labels.append(label)
     style.name_panel(axes, panel.title)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -211,3 +274,4 @@ def _draw_panel(axes: Axes, panel: MapPanel, persons: Int[np.ndarray, " k"], nam
     axes.spines[:].set(color=style.FAINT, linewidth=0.4)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(f"{len(np.unique(panel.persons))} identities, {len(panel.persons)} images", fontsize=7)
+    return labels

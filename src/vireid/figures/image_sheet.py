@@ -13,7 +13,7 @@ from PIL import Image
 
 from vireid.figures.evidence import overlay_evidence
 from vireid.figures.picture import check_image
-from vireid.figures.style import INK, look, new_figure
+from vireid.figures.style import INK, look, new_figure, without_middle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -207,11 +207,11 @@ def text_width(words: str, size: Length, *, bold: bool = False) -> float:
 
 
 def shorten_to_width(words: str, size: Length, width: Length, *, bold: bool = False) -> str:
-    """A line that takes no more than a width of millimetres; what is cut off ends in dots."""
+    """A line that takes no more than a width of millimetres; what is longer loses its middle."""
     if text_width(words, size, bold=bold) <= width:
         return words
-    # The longest beginning that fits: beginnings are the wider the longer they are.
+    # The most letters that fit: the more are kept, the wider it is.
     kept = bisect.bisect_right(
-        range(1, len(words)), width, key=lambda count: text_width(words[:count] + "…", size, bold=bold)
+        range(1, len(words)), width, key=lambda count: text_width(without_middle(words, count), size, bold=bold)
     )
-    return words[:kept] + "…"
+    return without_middle(words, kept)

@@ -32,6 +32,7 @@ __all__ = [
     "new_figure",
     "save_figure",
     "shorten_to_letters",
+    "without_middle",
 ]
 
 SINGLE, DOUBLE = 85.0, 178.0
@@ -139,12 +140,22 @@ def line(number: int) -> Any:
 
 
 def shorten_to_letters(name: str, length: int) -> str:
-    """A name that leaves room for its neighbours: what is longer ends in dots.
+    """A name that leaves room for its neighbours: what is longer loses its middle, for many begin alike.
 
     >>> shorten_to_letters("person 12", 12), shorten_to_letters("a person without a number", 12)
-    ('person 12', 'a person ...')
+    ('person 12', 'a pers…umber')
     """
-    return name if len(name) <= length else name[: length - 3] + "..."
+    return name if len(name) <= length else without_middle(name, length - 1)
+
+
+def without_middle(name: str, kept: int) -> str:
+    """The first and the last letters of a name, so many together, with dots between; of an odd number one more first.
+
+    >>> without_middle("mscmnet-seed-3", 5), without_middle("mscmnet-seed-3", 0)
+    ('msc…-3', '…')
+    """
+    end = kept // 2
+    return name[: kept - end] + "…" + name[len(name) - end :]
 
 
 def colour(number: int) -> str:
