@@ -294,6 +294,16 @@ def test_a_run_of_a_version_without_some_settings_goes_on(train, tmp_path):
     assert "network.stripes was [], now [1]" in said.err
 
 
+def test_a_run_whose_log_was_removed_goes_on_and_says_so(train, run):
+    steps = len((run / "log.jsonl").read_text().splitlines())
+    (run / "log.jsonl").unlink()
+    (run / "weights.safetensors").unlink()
+    said = train("--resume")
+    assert said.code == 0
+    lacks = f"{run / 'log.jsonl'} lacks the first {steps} steps, which are done: it was removed; it goes on after them"
+    assert said.err.splitlines().count(lacks) == 1
+
+
 def test_a_loss_that_breaks_at_once_is_told_and_the_folder_is_free_again(vireid, tiny_world, tiny_flags, tmp_path):
     out = tmp_path / "run"
     flags = ["train", "mscmnet-small", "--root", tiny_world, "--out", out, *tiny_flags]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -53,7 +54,7 @@ from vireid.sharing.card_file import CARD
 from vireid.training import PartMaps, StepReport, TrainingStopped, fit, join_processes, make_criterion, processes_of_job
 from vireid.training.loop import STATE
 from vireid.transforms import make_movement, make_views
-from vireid.types import Records, VireidError, naming_place
+from vireid.types import Records, VireidError, VireidWarning, naming_place, printable
 
 __all__ = ["describe_data", "network_arguments", "train"]
 
@@ -116,6 +117,7 @@ def train(config: TrainConfig, *, reproduces: str = "") -> Path:
     data = describe_data(records, sampler) if processes_of_job().first else {}
     with (
         _telling_what_is_kept(out),
+        _telling_warnings(),
         naming_place(out),
         claimed(config, data=data, reproduces=reproduces),
         termination_noted() as told,
@@ -169,6 +171,23 @@ def _telling_what_is_kept(out: Path) -> Iterator[None]:
         if (out / STATE).exists():
             tell_what_is_kept(ending, f"every whole epoch is kept: {how}")
         raise
+
+
+@contextmanager
+def _telling_warnings() -> Iterator[None]:
+    """Let what the library warns of be a line like any other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", VireidWarning)
+        show = warnings.showwarning
+
+        def told(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, VireidWarning):
+                say(printable(str(message)), to=progress_console)
+            else:
+                show(message, category, *where)
+
+        warnings.showwarning = told
+        yield
 
 
 def describe_data(records: Records, sampler: IdentitySampler) -> dict[str, object]:
