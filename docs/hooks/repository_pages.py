@@ -18,8 +18,9 @@ from mkdocs.utils.meta import get_data
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = "benchmarks.md"
-# Folders that have a page.
-LISTS = {"benchmarks": BENCHMARKS, "examples": "examples/README.md"}
+# Folders outside `docs` whose pages the site has, and the page of each.
+LISTS = {"benchmarks": BENCHMARKS, "examples": "examples/README.md", "fuzzing": "fuzzing/README.md"}
+ALONE = ["CHANGELOG.md", "CONTRIBUTING.md"]
 # Links in running text, and code, in which there are none.
 LINK_OR_CODE = re.compile(
     r"^( *)(```|~~~).*?^\1\2|`[^`\n]+`|(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))", re.DOTALL | re.MULTILINE
@@ -28,8 +29,8 @@ LINK_OR_CODE = re.compile(
 
 def outside_pages() -> list[str]:
     """Pages outside ``docs`` that the site has, as paths in the repository."""
-    found = [path for folder in ("benchmarks", "examples") for path in sorted((ROOT / folder).glob("*.md"))]
-    return [path.relative_to(ROOT).as_posix() for path in found] + ["CHANGELOG.md", "CONTRIBUTING.md"]
+    found = [path for folder in LISTS for path in sorted((ROOT / folder).glob("*.md"))]
+    return [path.relative_to(ROOT).as_posix() for path in found] + ALONE
 
 
 def linked_files(text: str, page: str) -> set[str]:
@@ -115,5 +116,5 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     path = page.file.src_uri
     if path == BENCHMARKS or path.startswith("reference/"):
         return markdown
-    outside = path.startswith(("benchmarks/", "examples/")) or path in ("CHANGELOG.md", "CONTRIBUTING.md")
+    outside = path.partition("/")[0] in LISTS or path in ALONE
     return with_site_links(markdown, path if outside else f"docs/{path}")
