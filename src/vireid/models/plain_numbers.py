@@ -53,7 +53,6 @@ def plain_numbers() -> list[tuple[Callable[..., Any], str]]:
     names: list[tuple[Callable[..., Any], str]] = [
         (PlainArray, "numpy.ndarray"),
         (PlainKind, "numpy.dtype"),
-        (_encode, "_codecs.encode"),
     ]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         names += [(PlainArray, f"{module}._reconstruct"), (_scalar, f"{module}.scalar")]
@@ -70,10 +69,3 @@ def _values(kind: Any, content: Any) -> np.ndarray:
     if type(kind) is not PlainKind or type(content) is not bytes:
         raise ValueError("it holds numbers that are no plain bytes")
     return np.frombuffer(content, kind.dtype)
-
-
-def _encode(text: str, codec: str) -> bytes:
-    """How pickles of Python 2 hold bytes."""
-    if codec != "latin1":
-        raise ValueError(f"it holds bytes as text in {codec!r}")
-    return text.encode(codec)
