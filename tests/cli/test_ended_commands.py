@@ -188,6 +188,18 @@ def test_a_command_that_is_told_to_end_does_so_in_one_line(
     assert not [tmp_path / name for name in ("e.npz", "e.json", "export", "report") if (tmp_path / name).exists()]
 
 
+def test_a_sweep_that_is_told_to_end_does_so_in_one_line(commands, tiny_world, tmp_path):
+    out = tmp_path / "sweep"
+    sweep: list[object] = ["sweep", "table4", "--root", tiny_world, "--small", "--accelerator", "cpu", "--out", out]
+    code, said = commands.run(*sweep, number=signal.SIGTERM, at=12, below=tiny_world / "cam")
+    assert_ended_well(code, said, signal.SIGTERM)
+    kept = "finished cells and every whole epoch are kept: go on with the same command"
+    assert said.splitlines()[-1] == f"vireid: terminated; {kept}"
+    assert drafts(tmp_path) == []
+    assert not list(out.rglob("weights.safetensors"))
+    assert not list(out.rglob("run.lock"))
+
+
 def products(out: Path) -> dict[str, object]:
     """What commands leave that has to be the same however often they were ended."""
     found: dict[str, object] = {}
