@@ -112,7 +112,7 @@ def test_any_other_error_is_not_swallowed(workers, threads):
 )
 def test_who_is_ended_while_processes_start_leaves_none_behind(monkeypatch, number, error):
     def end(number, frame):
-        raise SystemExit
+        raise error
 
     start = multiprocessing.Process.start
 
@@ -120,12 +120,12 @@ def test_who_is_ended_while_processes_start_leaves_none_behind(monkeypatch, numb
         start(process)
         signal.raise_signal(number)
 
-    before = signal.signal(signal.SIGTERM, end)
     monkeypatch.setattr(multiprocessing.Process, "start", started_and_ended)
+    before = signal.signal(number, end)
     try:
         with pytest.raises(error):
             next(load_ahead(Squares(), [1, 2], workers=2))
-        assert signal.getsignal(signal.SIGTERM) is end
+        assert signal.getsignal(number) is end
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
     assert multiprocessing.active_children() == []
