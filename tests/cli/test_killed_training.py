@@ -194,6 +194,7 @@ def test_a_training_killed_at_random_moments_ends_in_the_same_weights(trainings,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # on a machine with other work
 def test_a_training_killed_at_many_random_moments_ends_in_the_same_weights(trainings, unbroken, tmp_path):
     kill_again_and_again(trainings, unbroken, tmp_path, 60)
 
