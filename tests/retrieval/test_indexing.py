@@ -1,11 +1,14 @@
 """Indexing: all of a folder in the gallery once, whatever is broken, known already or killed."""
 
+import contextlib
 import hashlib
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -171,58 +174,118 @@ def test_memory_holds_no_more_than_what_waits(embedder, gallery, crops, monkeypa
     assert total > 2 * max(ahead)
 
 
-def test_sigkill_twice_and_resumed_is_as_if_in_one_go(crops, tiny_run, tmp_path):
-    flags = ["--checkpoint", tiny_run, "--levels", "camera", "person"]
-    helper = subprocess.Popen(
-        [sys.executable, "-c", HELPER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert helper.stdin
-    assert helper.stdout
+class Indexings:
+    """Runs ``vireid index`` in children that are quickly made."""
 
-    def line() -> list[str]:
-        return helper.stdout.readline().split()
+    def __init__(self, crops: Path, run: Path) -> None:
+        self._arguments = ["index", crops, "--checkpoint", run, "--levels", "camera", "person", "--gallery"]
+        self._helper = subprocess.Popen(
+            [sys.executable, "-c", HELPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert self._line() == ["ready"]
 
-    def run(gallery: Path, *, kill_after: int | None) -> list[int]:
-        helper.stdin.write("\t".join(map(str, ["index", crops, "--gallery", gallery, *flags])) + "\n")
-        helper.stdin.flush()
-        word, pid = line()
+    def run(self, gallery: Path, *, kill_after: int | None = None, seconds: float = 0.0) -> list[int]:
+        """Begin or go on, and kill it so many seconds after so many additions; how many were new in each addition."""
+        assert self._helper.stdin
+        self._helper.stdin.write("\t".join(map(str, [*self._arguments, gallery])) + "\n")
+        self._helper.stdin.flush()
+        word, worker = self._line()
         assert word == "worker"
-        added = []
-        while (said := line()) != ["ended"]:
+        added: list[int] = []
+        while True:
+            if len(added) == kill_after:
+                time.sleep(seconds)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(worker), signal.SIGKILL)
+                kill_after = None
+            said = self._line()
+            if said == ["ended"]:
+                return added
             if said[0] == "added":
                 added.append(int(said[1]))
-            if len(added) == kill_after:
-                os.kill(int(pid), signal.SIGKILL)
-                kill_after = None
-        return added
 
-    try:
-        assert line() == ["ready"]
-        parts = [run(tmp_path / "killed", kill_after=2), run(tmp_path / "killed", kill_after=1)]
-        parts.append(run(tmp_path / "killed", kill_after=None))
-        run(tmp_path / "whole", kill_after=None)
-    finally:
-        helper.stdin.close()
-        helper.wait(30)
-        helper.stdout.close()
-    count = len(list(walk_images(crops)))
-    assert parts[2], "the kills came too late to mean anything"
-    assert sum(map(sum, parts[:2])) < count
+    def close(self) -> None:
+        self._helper.kill()
+        self._helper.communicate()
+
+    def _line(self) -> list[str]:
+        assert self._helper.stdout
+        line = self._helper.stdout.readline()
+        assert line, "the helper died"
+        return line.split()
+
+
+@pytest.fixture
+def indexings(crops, tiny_run):
+    made = Indexings(crops, tiny_run)
+    yield made
+    made.close()
+
+
+def assert_same_gallery(one: Path, other: Path, count: int) -> None:
     tables, features = [], []
-    for name in ("killed", "whole"):
-        with open_gallery(tmp_path / name) as gallery:
+    for place in (one, other):
+        with open_gallery(place) as gallery:
             assert gallery.count() == count
-            gallery.export(tmp_path / f"{name}.npz")
-        tables.append(pyarrow.parquet.read_table(tmp_path / f"{name}.parquet"))
-        features.append(Embeddings.load(tmp_path / f"{name}.npz").features)
+            gallery.export(place.with_suffix(".npz"))
+        tables.append(pyarrow.parquet.read_table(place.with_suffix(".parquet")))
+        features.append(Embeddings.load(place.with_suffix(".npz")).features)
     assert tables[0].equals(tables[1])
     # Batches are cut otherwise after a kill, which moves the last digits.
     np.testing.assert_allclose(features[0], features[1], atol=2e-4)
+
+
+def count_of(gallery: Path) -> int:
+    """How many sightings are in it; 0 where the kill came before it was made."""
+    if not (gallery / "gallery.json").exists():
+        return 0
+    with open_gallery(gallery) as opened:
+        return opened.count()
+
+
+def test_sigkill_twice_and_resumed_is_as_if_in_one_go(indexings, crops, tmp_path):
+    killed = [indexings.run(tmp_path / "killed", kill_after=count) for count in (2, 1)]
+    rest = indexings.run(tmp_path / "killed")
+    indexings.run(tmp_path / "whole")
+    count = len(list(walk_images(crops)))
+    assert rest, "the kills came too late to mean anything"
+    assert sum(map(sum, killed)) < count
+    assert_same_gallery(tmp_path / "killed", tmp_path / "whole", count)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # on a machine with other work
+def test_sigkill_at_many_random_moments_is_as_if_in_one_go(indexings, crops, tmp_path):
+    for file in list(crops.rglob("*.jpg")):  # enough images to be killed in the middle
+        for number in range(4):
+            file.with_name(f"{file.stem}-{number}.jpg").write_bytes(file.read_bytes() + bytes([number]))
+    chance = random.Random(0)
+    count = len(list(walk_images(crops)))
+    began = time.monotonic()
+    indexings.run(tmp_path / "whole")
+    seconds = time.monotonic() - began
+    kills = cut_short = in_the_middle = number = 0
+    while kills < 40:
+        gallery = tmp_path / f"killed{number}"
+        number += 1
+        for _ in range(4):
+            kills += 1
+            if chance.random() < 0.3:
+                indexings.run(gallery, kill_after=0, seconds=chance.uniform(0, seconds / 2))
+            else:
+                indexings.run(gallery, kill_after=chance.randint(1, 2), seconds=chance.uniform(0, 0.05))
+            found = count_of(gallery)
+            cut_short += found < count
+            in_the_middle += 0 < found < count
+        indexings.run(gallery)
+        assert_same_gallery(gallery, tmp_path / "whole", count)
+    assert cut_short >= 20
+    assert in_the_middle >= 5
 
 
 def test_sigterm_ends_indexing_cleanly_and_it_goes_on(crops, tiny_run, tmp_path):
