@@ -28,6 +28,8 @@ import vireid.cli.train, vireid.cli.evaluate, vireid.cli.report, vireid.cli.expo
 import vireid.cli.search, vireid.cli.sweep, vireid.cli.reproduce, vireid.cli.doctor, vireid.cli.synth
 import vireid.retrieval, vireid.models, vireid.training.loop, tensorboard, vireid.figures.report
 from vireid.cli.main import main
+# A shell that runs the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 
 def when_opened(number, at, below):
