@@ -662,7 +662,8 @@ def main() -> None:
     for name in () if arguments.settings or arguments.where else arguments.cases:
         compare(name, rounds=arguments.rounds, compiled=arguments.compile, peaks=peaks)
     setting = f"OMP_NUM_THREADS={threads} " if threads else ""
-    print(describe(f"{setting}python benchmarks/training.py {' '.join(sys.argv[1:])}".rstrip(), "timm", "lightning-fabric"))
+    command = f"{setting}python benchmarks/training.py {' '.join(sys.argv[1:])}".rstrip()
+    print(describe(command, "timm", "lightning-fabric"))
     print(
         f"- {torch.get_num_threads()} threads; a large matrix product reaches "
         f"{peaks['float32'] / 1e9:,.0f} GFLOP/s in float32 and {peaks['bf16'] / 1e9:,.0f} in bf16"
