@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,17 +55,22 @@ def load_ahead(
         generator=torch.Generator(),  # else torch draws a seed for its workers from the caller's state
         worker_init_fn=_ignore_endings,
     )
-    with _endings_held_back():
-        items = iter(loader)
-    item = None
+    item = items = None
     try:
+        with _endings_held_back():
+            items = iter(loader)
         for item in items:
             if isinstance(item, VireidError):
                 raise item
             yield item
+    except BaseException as error:
+        # Its frames hold the loader's iterator, behind which processes would outlast the program.
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
-        # An error holds this frame, so both hold each other, and processes behind the items would outlast the program.
-        del item, items
+        # An error holds this frame, too.
+        with _endings_held_back():
+            del item, items
 
 
 _ENDINGS = (signal.SIGTERM, signal.SIGINT)
@@ -78,7 +84,7 @@ def _ignore_endings(worker: int) -> None:
 
 @contextmanager
 def _endings_held_back() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C act after the block: torch's loader loses a process that it is just starting.
+    """Let SIGTERM and Ctrl-C act after the block: torch's loader loses a process that it is just starting or ending.
 
     Outside the main thread, where Python takes no signals, nothing changes; nor does what other code than Python's does
     with one.
@@ -90,9 +96,12 @@ def _endings_held_back() -> Iterator[None]:
     came: list[int] = []
     for number in _ENDINGS:
         signal.signal(number, lambda number, frame: came.append(number))
+    # A process that is started here begins with these blocked, so that none ends it before it ignores them.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         # Each way of ending raises an error of its own: one is enough.
