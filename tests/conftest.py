@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked_jobs import ForkedJobs
 
 from vireid.cli.main import main
 from vireid.synthetic import write_world
@@ -36,3 +38,11 @@ def tiny_run(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     out = tmp_path_factory.mktemp("runs") / "tiny"
     assert main(["train", "mscmnet-small", "--root", str(tiny_world), "--out", str(out), *TINY_FLAGS]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def jobs() -> Iterator[ForkedJobs]:
+    """Starts commands in processes that are quickly made."""
+    made = ForkedJobs()
+    yield made
+    made.close()

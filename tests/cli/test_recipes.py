@@ -52,7 +52,10 @@ def test_every_recipe_says_what_it_is():
         assert describe(name)
 
 
-@pytest.mark.parametrize("method", METHODS)
+# The two that are two streams and usual losses alone take their turn with the slow tests: agw is more than they are.
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow if name in ("baseline", "caj") else ()) for name in METHODS]
+)
 def test_each_method_learns(vireid, world, tmp_path, method):
     own = {"mspac": ["--network.stripes", "4", "2"], "cscl": ["--network.parts", "3"]}.get(method, [])
     epochs = EPOCHS.get(method, 30)

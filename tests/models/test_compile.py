@@ -57,13 +57,13 @@ def no_shape_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-@pytest.mark.parametrize("name", ["mscmnet-small", "cscl-small"])
+@pytest.mark.parametrize("name", ["mscmnet-small"])
 def test_the_traced_network_computes_the_same(name):
     compare(name, "aot_eager")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in SMALL if name not in ("mscmnet-small", "cscl-small")])
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "mscmnet-small"])
 def test_every_traced_network_computes_the_same(name):
     compare(name, "aot_eager")
 

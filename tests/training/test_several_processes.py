@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+import one_of_several
 import pytest
 import torch
 from forked_jobs import ForkedJobs
@@ -20,7 +20,6 @@ from vireid.training import Processes, join_processes, processes_of_job
 from vireid.types import VireidError
 
 RECIPES = ["mscmnet-small", "deen-small", "cscl-small", "mspac-small"]
-STEP = Path(__file__).parent / "one_of_several.py"
 
 
 def environment() -> dict[str, str]:
@@ -34,12 +33,10 @@ def together(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
-    out = tmp_path_factory.mktemp("steps")
-    alone = [sys.executable, str(STEP), str(out / "alone.pt"), *RECIPES]
-    subprocess.run(alone, env=environment(), check=True, timeout=200)
-    shared = together(STEP, out / "together.pt", *RECIPES)
+    file = tmp_path_factory.mktemp("steps") / "together.pt"
+    shared = together(one_of_several.__file__, file, *RECIPES)
     assert shared.returncode == 0, shared.stderr
-    return torch.load(out / "alone.pt"), torch.load(out / "together.pt")
+    return {recipe: one_of_several.step(recipe) for recipe in RECIPES}, torch.load(file)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -86,13 +83,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("several") / "world"
     write_world(root, layout="sysu", persons=24, images_per_camera=2, height=64, width=32, seed=0)
     return root
-
-
-@pytest.fixture(scope="module")
-def jobs() -> Iterator[ForkedJobs]:
-    made = ForkedJobs()
-    yield made
-    made.close()
 
 
 def arguments(world: Path, out: Path, *flags: str) -> list[str]:
