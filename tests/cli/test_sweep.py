@@ -261,12 +261,13 @@ def test_two_jobs_find_the_numbers_of_one_and_print_a_line_a_cell(config, grid, 
     assert "epoch 1/1: loss identity " in (parallel.out / "full" / "seed-0.log").read_text()
 
 
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_all_trainings_of_a_sweep_share_one_pixel_cache_and_find_the_numbers_of_none(
-    config, tmp_path, capsys, monkeypatch
+    config, tmp_path, capsys, monkeypatch, jobs
 ):
     assert sweep(config) == 0
     monkeypatch.chdir(tmp_path)
-    cached = dataclasses.replace(config, out=tmp_path / "cached", cache=Path("pixels"), jobs=2)
+    cached = dataclasses.replace(config, out=tmp_path / "cached", cache=Path("pixels"), jobs=jobs)
     assert sweep(cached) == 0
     for key in ("plain", "full"):
         first, again = (

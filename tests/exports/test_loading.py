@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,16 @@ from typing import Any
 import pytest
 import torch
 
-from vireid.exports import OnnxModel, TorchModel, can_run_on, export_network, load_model, model_fingerprint, read_facts
+from vireid.exports import (
+    ExportFormat,
+    OnnxModel,
+    TorchModel,
+    can_run_on,
+    export_network,
+    load_model,
+    model_fingerprint,
+    read_facts,
+)
 from vireid.exports.file_checks import check_file
 from vireid.exports.requests import check_request
 from vireid.exports.verifying import check_scores
@@ -23,14 +33,9 @@ from vireid.types import Modality, VireidError, sha256_of
 
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
-def export(request: pytest.FixtureRequest, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny run, not verified, to save time. Shared: copy it before you change it."""
-    if request.param == "onnx":
-        return request.getfixturevalue("tiny_onnx")
-    network, facts = load_network(tiny_run)
-    out = tmp_path_factory.mktemp("exports") / "out"
-    export_network(network, facts, out, source=fingerprint(tiny_run, "bn"), to=request.param, verify=False)
-    return out
+def export(request: pytest.FixtureRequest, tiny_export: Callable[[ExportFormat], Path]) -> Path:
+    """The tiny run, not verified. Shared: copy it before you change it."""
+    return tiny_export(request.param)
 
 
 @pytest.fixture(scope="module")
