@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from vireid.models.tensor_file import check_members
+
 __all__ = ["only_data"]
 
 _MEMBER = re.compile(
@@ -82,14 +84,9 @@ def only_data(content: bytes, example: tuple[int, ...]) -> bytes:
 
 def _members(content: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        listed = archive.infolist()
-        # Stored as they are and side by side, or few bytes could become many.
-        if any(member.compress_type != zipfile.ZIP_STORED for member in listed) or (
-            sum(member.file_size for member in listed) > len(content)
-        ):
-            raise ValueError("it unpacks to more than it is")
+        check_members(archive.infolist(), len(content))
         members: dict[str, bytes] = {}
-        for member in listed:
+        for member in archive.infolist():
             known = _MEMBER.fullmatch(member.filename)
             if known is None or known["name"] in members:
                 raise ValueError(f"it holds {member.filename[:80]!r}, which no export does, or does twice")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vireid.models.pickle_check import check_pickles
 
-__all__ = ["code_in", "read_tensor_file", "said_of"]
+__all__ = ["check_members", "code_in", "read_tensor_file", "said_of"]
 
 _MOST_REPEATED = 2**25
 _ALL_REPEATED = 2**30
@@ -40,7 +40,8 @@ def read_tensor_file(file: Path, *, also: Sequence[Any] = (), mmap: bool = False
         raise ValueError("it is no regular file")
     zipped = zipfile.is_zipfile(file)
     if zipped:
-        _check_archive(file)
+        with zipfile.ZipFile(file) as archive:
+            check_members(archive.infolist(), file.stat().st_size)
     check_pickles(file)
     # Whatever names a file gives to the same bytes, mapped they take no memory before they are counted below.
     with torch.serialization.safe_globals(list(also)):
@@ -70,13 +71,20 @@ def said_of(error: Exception) -> str:
     return str(error) if ours or isinstance(error, OSError) else type(error).__name__
 
 
-def _check_archive(file: Path) -> None:
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
+def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Refuse an archive of torch that could fill the memory from few bytes.
+
+    Args:
+        members: all of it.
+        size: of the archive in bytes.
+
+    Raises:
+        ValueError: with the reason.
+    """
     # torch.save never compresses; a few bytes could unpack to more than the memory holds.
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("it is compressed, as torch.save writes none")
-    size, held = file.stat().st_size, sum(member.file_size for member in members)
+    held = sum(member.file_size for member in members)
     if held > size:
         raise ValueError(f"it has {size} bytes, but says to hold {held}: its members lie over each other")
 

@@ -18,6 +18,7 @@ import torch
 from vireid.models.building import build_network
 from vireid.models.embedding_model import Feature
 from vireid.models.facts import check_facts
+from vireid.models.finite import first_not_finite
 from vireid.models.fitting import fit_weights
 from vireid.models.network import Network
 from vireid.models.small_build import MAX_PIXELS, SmallBuild
@@ -56,7 +57,7 @@ def save_network(network: Network, file: Path, *, facts: dict[str, Any]) -> None
     document = {"format": FORMAT, "network": building, "facts": facts}
     metadata = {"vireid": json.dumps(document, default=_plain)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    if name := next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None):
+    if name := first_not_finite(tensors):
         raise VireidError(
             f"only finite weights can be saved, but {name!r} holds NaN or infinity; train again with a lower learning "
             "rate, or take another checkpoint"

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from vireid.models.finite import first_not_finite
+
 __all__ = [
     "NotFiniteError",
     "check_gradients",
     "check_terms",
     "check_weights",
-    "first_not_finite",
     "gradient_size",
 ]
 
@@ -96,11 +97,3 @@ def check_weights(weights: Mapping[str, Tensor], *, step: int, epoch: int) -> No
             value=value,
             weights_before=False,
         )
-
-
-def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the first tensor that holds NaN or infinity."""
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            return name
-    return None

@@ -20,10 +20,11 @@ from vireid.data.load_ahead import load_ahead
 from vireid.data.sampler import IdentitySampler
 from vireid.losses import check_labels
 from vireid.models import Network
+from vireid.models.finite import first_not_finite
 from vireid.training.batches import Batch, PartMaps, TrainingBatches
 from vireid.training.checkpoint import load_state, save_state
 from vireid.training.failed_step import FAILED, save_failed_step
-from vireid.training.finite import NotFiniteError, check_gradients, check_terms, check_weights, first_not_finite
+from vireid.training.finite import NotFiniteError, check_gradients, check_terms, check_weights
 from vireid.training.log import RunLog, StepReport
 from vireid.training.optim import learning_rate_factor, make_optimizer, restore_optimizer, set_learning_rate
 from vireid.training.processes import Precision, join_processes
